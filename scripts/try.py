@@ -1,0 +1,151 @@
+"""What scripts/try does once it has found Python."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import home_assistant
+from home_assistant import ROOT, TARGET, Failed, HomeAssistant, Step
+
+PLACEHOLDER = "example-access-token"
+
+SAID = {
+    "locate-intent": '"Alexa, ask Home Assistant where Paul is"',
+    "where-are-we-intent": '"Alexa, ask Home Assistant where we are"',
+    "activate-scene-intent": '"Alexa, ask Home Assistant to activate downstairs on"',
+    "activate-scene-intent-synonym": '"Alexa, ask Home Assistant to activate film night"',
+    "run-script-intent": '"Alexa, ask Home Assistant to run red alert"',
+    "launch-request": '"Alexa, open Home Assistant"',
+    "yes-intent": '"Yes"',
+    "no-intent": '"No"',
+    "session-ended-request": "(no answer to the question)",
+    "without-token": '"Alexa, open Home Assistant" (the account is not linked)',
+}
+
+LOG = TARGET / "relay.log"
+
+ANSWER_LIMIT = 20  # seconds; where the relay has ended, `cargo lambda invoke` waits for ever
+
+
+@contextmanager
+def relay(tools: Path, base_url: str) -> Iterator[list[Any]]:
+    """Runs the relay under `cargo lambda watch`, which takes Lambda's place; gives the command that invokes it."""
+    port = home_assistant.free_port()
+    cargo_lambda = [tools / "cargo-lambda", "lambda"]
+    address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
+    settings = ["--env-var", f"BASE_URL={base_url}", "--env-var", "AWS_LAMBDA_LOG_FORMAT=JSON"]
+    watch = [*cargo_lambda, "watch", *address, *settings, "--ignore-changes"]
+    with LOG.open("w") as log, home_assistant.running(watch, log) as process:
+        with Step("Starting the relay") as step:
+            home_assistant.wait_until(lambda: listens(port), step, process, LOG)
+        yield [*cargo_lambda, "invoke", *address, "--data-file"]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answer(invoke: list[Any], event: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """Sends an event; returns the `response` of the reply, what the relay logged, and what else went wrong."""
+    logged = len(LOG.read_text())
+    with tempfile.NamedTemporaryFile("w", dir=TARGET, prefix="event-", suffix=".json") as file:
+        file.write(event)
+        file.flush()
+        streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        around_proxies = {**os.environ, "NO_PROXY": "127.0.0.1"}
+        try:
+            invoked = subprocess.run([*invoke, file.name], env=around_proxies, timeout=ANSWER_LIMIT, **streams)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"The relay gives no answer. {home_assistant.last_lines(LOG.read_text())}") from None
+    lines = LOG.read_text()[logged:].splitlines()
+    log = [json.loads(line) for line in lines if line.startswith("{")]
+    try:
+        return json.loads(invoked.stdout)["response"], log, ""
+    except (ValueError, LookupError):
+        return {}, log, invoked.stderr.strip() or f"This is not a reply: {invoked.stdout}"
+
+
+def converse(home: HomeAssistant, invoke: list[Any], said: str, event: str) -> bool:
+    """Sends an event and prints what comes of it; returns whether it was answered as it should be."""
+    home.set_up()
+    before = home.states()
+    response, log, problem = answer(invoke, event.replace(PLACEHOLDER, home.token))
+    after = home.states()
+
+    speech, card = response.get("outputSpeech"), response.get("card")
+    show("You", said)
+    show("Alexa", in_words(speech) if speech else "(says nothing)")
+    if response.get("shouldEndSession") is False:
+        reprompt = response.get("reprompt", {}).get("outputSpeech")
+        show("", f"(waits for an answer; then asks: {in_words(reprompt)})" if reprompt else "(waits for an answer)")
+    if card:
+        link = card["type"] == "LinkAccount"
+        show("Card", "(a button that links the account)" if link else f"{card.get('title')} {card.get('content')}")
+    things = [thing for thing in after if thing.startswith(("switch.", "input_boolean."))]
+    show("Home", *(f"{thing}: {before[thing]} → {after[thing]}" for thing in things if before[thing] != after[thing]))
+
+    if '"accessToken"' in event:
+        # The relay's own sentences come without this status.
+        answered = bool(response) and 200 in [line.get("status") for line in log]
+    else:
+        answered = bool(card) and card["type"] == "LinkAccount"
+    if not answered:
+        causes = [f"{line['cause']}; {line['mend']}" for line in log if "cause" in line]
+        show("Fault", *(causes or problem.splitlines()))
+    print(flush=True)
+    return answered
+
+
+def show(who: str, *lines: str) -> None:
+    for label, line in zip([who] + [""] * len(lines), lines):
+        print(f"{label:<6} {line}")
+
+
+def in_words(speech: dict[str, str]) -> str:
+    return f'"{speech.get("text") or speech.get("ssml")}"'
+
+
+def read(path: Path) -> tuple[str, str]:
+    """What is said to Alexa, and the event that she makes of it."""
+    try:
+        event = path.read_text()
+        request = json.loads(event)["request"]
+        intent = request.get("intent") or {"name": request["type"]}
+        slots = [f"{name}: {slot.get('value')}" for name, slot in (intent.get("slots") or {}).items()]
+    except OSError as problem:
+        raise Failed(f"{path} cannot be read: {problem.strerror}.") from problem
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise Failed(f"{path} is not what Alexa sends: {type(problem).__name__}: {problem}") from problem
+    return SAID.get(path.stem) or f"({', '.join([intent['name'], *slots])})", event
+
+
+def play() -> None:
+    order = list(SAID)
+    ours = sorted((ROOT / "events").glob("*.json"), key=lambda path: [*order, path.stem].index(path.stem))
+    events = [read(Path(path)) for path in sys.argv[1:] or ours]
+    for setting in ("LONG_LIVED_ACCESS_TOKEN", "NOT_VERIFY_SSL", "DEBUG"):
+        os.environ.pop(setting, None)
+
+    tools = home_assistant.install_tools()
+    with Step("Building the relay") as step:
+        home_assistant.run(step, ["cargo", "build"])
+    with HomeAssistant(tools) as home, relay(tools, home.url) as invoke:
+        print()
+        start = time.monotonic()
+        answered = [converse(home, invoke, said, event) for said, event in events].count(True)
+        seconds = time.monotonic() - start
+    print(f"{answered} of {len(events)} events answered in {seconds:.0f} s")
+    if answered < len(events):
+        raise Failed(f"The relay's log is {LOG}. {home_assistant.last_lines(LOG.read_text())}")
+
+
+home_assistant.main(play)

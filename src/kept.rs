@@ -1,0 +1,67 @@
+//! Requests that Home Assistant still works on after Alexa has had her reply.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::failure::Failure;
+use crate::fault::Fault;
+
+/// How long a request may take in all. A script that takes longer had better be started than waited for.
+const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// How many are kept. Each holds a connection and some 50 KB.
+const KEPT_AT_MOST: usize = 16;
+
+/// The requests that are kept, oldest first.
+#[derive(Default)]
+pub struct Kept(Mutex<VecDeque<AbortHandle>>);
+
+impl Kept {
+    /// Bounds how long a request may be kept.
+    pub async fn bounded<T>(request: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        timeout(KEPT_FOR, request).await.unwrap_or_else(|_| Err(Failure::bare(Fault::NeverAnswered)))
+    }
+
+    /// Keeps one more. Where there are too many, the oldest is dropped: it is the one that most likely hangs.
+    pub fn add(&self, request: AbortHandle) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|request| !request.is_finished());
+        kept.push_back(request);
+        if kept.len() > KEPT_AT_MOST
+            && let Some(oldest) = kept.pop_front()
+        {
+            oldest.abort();
+            warn!(
+                cause = "more than 16 requests wait for Home Assistant: the oldest was dropped",
+                mend = "look for what hangs in Home Assistant; give slow intents async_action: true",
+                "dropped"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_kept_for_15_minutes_and_no_longer() {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let takes = |seconds| {
+            runtime.block_on(Kept::bounded(async move {
+                sleep(Duration::from_secs(seconds)).await;
+                Ok(())
+            }))
+        };
+        assert!(takes(14 * 60).is_ok());
+        assert_eq!(takes(16 * 60).unwrap_err().fault, Fault::NeverAnswered);
+    }
+}

@@ -1,0 +1,77 @@
+//! A relay on AWS Lambda between an Alexa custom skill and a person's own Home Assistant.
+
+mod config;
+mod diagnosis;
+mod envelope;
+mod failure;
+mod fault;
+mod home;
+mod kept;
+mod languages;
+mod log;
+mod relay;
+mod speech;
+mod tls;
+mod token;
+
+use std::env;
+use std::process::ExitCode;
+
+use lambda_runtime::service_fn;
+use tracing::{error, warn};
+
+use crate::config::Config;
+use crate::home::Home;
+use crate::relay::Relay;
+
+/// Without these `lambda_runtime` panics.
+const SET_BY_LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+fn main() -> ExitCode {
+    if SET_BY_LAMBDA.iter().any(|name| env::var_os(name).is_none()) {
+        eprintln!("alexa-relay is an AWS Lambda function: it passes Alexa's requests on to Home Assistant.");
+        eprintln!("To try it here: scripts/try, or cargo lambda watch and cargo lambda invoke (see README.md).");
+        return ExitCode::FAILURE;
+    }
+    let config = Config::read(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
+    let debug = config.as_ref().is_ok_and(|config| config.debug);
+    log::init(debug, env::var_os("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format == "JSON"));
+    let relay = match config {
+        Ok(config) => {
+            if config.long_lived_token.is_some() {
+                warn!("LONG_LIVED_ACCESS_TOKEN is set: it is meant for testing, remove it when the account is linked");
+            }
+            if !config.verify_certificates {
+                warn!("NOT_VERIFY_SSL is on: whoever stands between here and Home Assistant can read the access token");
+            }
+            let home = Home::new(&config, tls::public_authorities());
+            Relay::new(Ok(home), config.long_lived_token)
+        }
+        Err(wrong) => {
+            error!(
+                cause = wrong.to_string(),
+                mend = wrong.mend(),
+                "wrong setting: every request will be answered with it"
+            );
+            Relay::new(Err(wrong), None)
+        }
+    };
+    // One thread: Lambda sends one request at a time, and each further thread costs start-up time and memory.
+    let served = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(lambda_runtime::Error::from)
+        .and_then(|runtime| runtime.block_on(lambda_runtime::run(service_fn(|event| relay.answer(event)))));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            error!(cause, "stopped: Lambda's Runtime API cannot be reached");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Alexa is answered in time, whatever Home Assistant does.
+
+use std::time::{Duration, Instant};
+
+use crate::support::event;
+use crate::support::home::{ANSWER, Home};
+use crate::support::http::response;
+use crate::support::relay::{Relay, millis_from_now, speech};
+
+fn invoke(relay: &Relay, deadline_ms: u128) -> (String, Duration) {
+    let start = Instant::now();
+    let reply = relay.invoke_by(event("launch-request"), deadline_ms).reply();
+    (reply, start.elapsed())
+}
+
+#[test]
+fn a_home_that_does_not_answer_is_given_7_seconds() {
+    let home = Home::behaving(|connection| {
+        connection.request();
+        connection.request();
+    });
+    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(30_000));
+    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
+    assert!((6_900..8_000).contains(&time.as_millis()), "{time:?}");
+}
+
+#[test]
+fn a_home_that_does_not_answer_is_given_what_the_invocation_has_less_a_margin() {
+    let home = Home::behaving(|connection| {
+        connection.request();
+        connection.request();
+    });
+    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(2_000));
+    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
+    assert!((1_400..2_000).contains(&time.as_millis()), "{time:?}");
+}
+
+#[test]
+fn an_answer_that_comes_a_byte_a_time_falls_under_the_same_time() {
+    let home = Home::behaving(|connection| {
+        connection.request();
+        for byte in response("200 OK", &[], ANSWER) {
+            connection.send(&[byte]);
+            if connection.hung_up_within(Duration::from_millis(100)) {
+                return;
+            }
+        }
+    });
+    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(2_000));
+    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+}
+
+#[test]
+fn a_deadline_in_1970_is_ignored() {
+    let home = Home::behaving(|connection| {
+        connection.request();
+        std::thread::sleep(Duration::from_millis(300));
+        connection.send(&response("200 OK", &[], ANSWER));
+    });
+    assert_eq!(invoke(&Relay::to(&home.url()), 600_000).0, ANSWER);
+}
+
+#[test]
+fn the_template_gives_the_function_more_time_than_the_relay_takes() {
+    let template = include_str!("../../template.yaml");
+    let timeout = template.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).expect("a timeout");
+    assert!(timeout.parse::<u64>().expect("seconds") > 8, "Alexa waits 8 s, the relay 7");
+}

@@ -1,0 +1,242 @@
+//! The relay before a real Home Assistant, with an access token won by account linking as Alexa performs it.
+//!
+//! These tests need Python and the package index: `scripts/test` runs them, `cargo test` alone does not.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::relay::{Relay, millis_from_now, speech};
+use crate::support::{TOKEN, event, events};
+
+/// One Home Assistant for all tests. It stops by itself when this process ends, for that closes its standard input.
+static HOME: LazyLock<HomeAssistant> = LazyLock::new(HomeAssistant::start);
+
+/// One test at a time changes the home.
+static TURN: Mutex<()> = Mutex::new(());
+
+struct HomeAssistant {
+    _process: Child,
+    url: String,
+    token: String,
+    python: String,
+}
+
+impl HomeAssistant {
+    fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/home_assistant.py");
+        let mut process = Command::new("python3")
+            .args([script.as_os_str(), "serve".as_ref()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("failed to start python3");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("failed to read its output");
+        let served: Value = serde_json::from_str(&line).expect("Home Assistant could not be set up; see above");
+        let text = |name: &str| served[name].as_str().unwrap_or_else(|| panic!("{name} in {served}")).to_owned();
+        Self { _process: process, url: text("url"), token: text("token"), python: text("python") }
+    }
+
+    /// A request sent straight to Home Assistant: the status and the body.
+    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let address = self.url.strip_prefix("http://").expect("an address");
+        let mut stream = TcpStream::connect(address).expect("Home Assistant listens");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("Home Assistant reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("Home Assistant answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        (head[9..12].parse().expect("a status"), body.to_owned())
+    }
+
+    fn state(&self, entity: &str) -> String {
+        let (_, state) = self.ask("GET", &format!("/api/states/{entity}"), "");
+        let state: Value = serde_json::from_str(&state).expect("a state");
+        state["state"].as_str().unwrap_or_else(|| panic!("no {entity}: {state}")).to_owned()
+    }
+
+    fn set(&self, entity: &str, on: bool) {
+        let (domain, _) = entity.split_once('.').expect("a domain");
+        let service = if on { "turn_on" } else { "turn_off" };
+        let (status, _) =
+            self.ask("POST", &format!("/api/services/{domain}/{service}"), &format!(r#"{{"entity_id":"{entity}"}}"#));
+        assert_eq!(status, 200);
+    }
+
+    fn relay(&self) -> Relay {
+        Relay::to(&self.url)
+    }
+
+    /// An event of events/ with the token that the account linking gave.
+    fn event(&self, name: &str) -> String {
+        event(name).replace(TOKEN, &self.token)
+    }
+
+    fn intent(&self, name: &str) -> String {
+        self.event("where-are-we-intent").replace("WhereAreWeIntent", name)
+    }
+}
+
+/// An answer less what Home Assistant draws by lot: the confirmations of the docs page.
+fn without_chance(answer: &str) -> String {
+    let confirmations = include_str!("../../home-assistant/alexa_confirm.yaml");
+    let mut answer = answer.to_owned();
+    for line in confirmations.lines().filter_map(|line| line.trim().strip_prefix('"')) {
+        let confirmation = line.split('"').next().expect("a confirmation");
+        answer = answer.replace(&format!("\"text\":\"{confirmation}\""), "\"text\":\"a confirmation\"");
+    }
+    answer
+}
+
+#[test]
+fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
+    let _turn = TURN.lock();
+    let relay = HOME.relay();
+    for (name, _) in events() {
+        let event = HOME.event(&name);
+        let (status, straight) = HOME.ask("POST", "/api/alexa", &event);
+        if name == "without-token" {
+            assert!(relay.reply(&event).contains("LinkAccount"));
+            continue;
+        }
+        assert_eq!(status, 200, "{name}");
+        assert_eq!(without_chance(&relay.reply(&event)), without_chance(&straight), "{name}");
+    }
+    let log = relay.end();
+    assert_eq!(log.matches("status=200").count(), events().len() - 1, "{log}");
+    assert!(!log.contains(&HOME.token));
+}
+
+#[test]
+fn the_home_does_what_it_is_asked() {
+    let _turn = TURN.lock();
+    let relay = HOME.relay();
+    for (name, entity, expected) in [
+        ("activate-scene-intent", "switch.hall", "on"),
+        ("activate-scene-intent-synonym", "switch.television", "on"),
+        ("run-script-intent", "input_boolean.red_alert", "on"),
+        ("yes-intent", "switch.room1", "off"),
+        ("session-ended-request", "switch.room2", "off"),
+    ] {
+        HOME.set(entity, expected == "off");
+        assert_ne!(HOME.state(entity), expected, "{name}: before");
+        relay.reply(HOME.event(name));
+        assert_eq!(HOME.state(entity), expected, "{name}: after");
+    }
+}
+
+#[test]
+fn what_home_assistant_says_of_its_own_faults_is_passed_on() {
+    let _turn = TURN.lock();
+    let relay = HOME.relay();
+    let speech = |event| relay.speech(event);
+    assert_eq!(speech(HOME.intent("NoSuchIntent")), "This intent is not yet configured within Home Assistant.");
+    assert_eq!(speech(HOME.intent("BrokenIntent")), "Error handling intent.");
+}
+
+#[test]
+fn a_token_that_has_run_out_is_to_be_linked_again() {
+    let reply = HOME.relay().reply(event("launch-request"));
+    assert!(speech(&reply).starts_with("Home Assistant does not know who you are."), "{reply}");
+    assert!(reply.contains("LinkAccount"), "{reply}");
+}
+
+#[test]
+fn faults_of_a_real_home_assistant_are_told_apart() {
+    let nowhere = Relay::to(&format!("{}/nowhere", HOME.url));
+    assert!(nowhere.speech(HOME.event("launch-request")).starts_with("Home Assistant does not listen to Alexa yet."));
+    let tls = Relay::to(&HOME.url.replace("http:", "https:"));
+    assert!(tls.speech(HOME.event("launch-request")).starts_with("BASE_URL does not lead to Home Assistant."));
+    assert!(tls.log_with("mend=").contains("does not speak TLS"));
+    let ended = HOME.event("session-ended-request").replace("\"reason\"", "\"no_reason\"");
+    let relay = HOME.relay();
+    assert_eq!(relay.reply(ended), r#"{"version":"1.0","response":{}}"#);
+    assert!(relay.log_with("mend=").contains("internal error"));
+}
+
+#[test]
+fn a_script_that_takes_longer_than_alexa_waits_is_finished() {
+    let _turn = TURN.lock();
+    for entity in ["input_boolean.slow_started", "input_boolean.slow_finished"] {
+        HOME.set(entity, false);
+    }
+    let relay = HOME.relay();
+    let start = Instant::now();
+    let reply = relay.invoke_by(HOME.intent("SlowIntent"), millis_from_now(5_000)).reply();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
+    assert_eq!(HOME.state("input_boolean.slow_started"), "on");
+    assert_eq!(HOME.state("input_boolean.slow_finished"), "off");
+    relay.freeze();
+    thread::sleep(Duration::from_secs(2));
+    relay.thaw();
+    assert_eq!(relay.speech(HOME.event("no-intent")), "Alright", "the next request is answered meanwhile");
+    let log = relay.log_with("has finished what took it too long");
+    assert!(start.elapsed() > Duration::from_secs(9), "the script was waited for");
+    assert_eq!(HOME.state("input_boolean.slow_finished"), "on", "{log}");
+}
+
+/// Reads each JSON text of standard input with Amazon's own model, and fails where it cannot, or where writing it again
+/// gives something else: a member that the model does not know is lost on the way.
+const READ_WITH_AMAZONS_MODEL: &str = r#"
+import json, sys
+from ask_sdk_core.serialize import DefaultSerializer
+import ask_sdk_model
+
+serializer = DefaultSerializer()
+for line in sys.stdin:
+    read = serializer.deserialize(line, getattr(ask_sdk_model, sys.argv[1]))
+    written = json.loads(json.dumps(serializer.serialize(read)).replace("+00:00", "Z"))
+    if written != json.loads(line):
+        sys.exit(f"{line}became\n{json.dumps(written)}")
+"#;
+
+fn assert_amazon_reads(model: &str, texts: &[String]) {
+    let mut python = Command::new(&HOME.python)
+        .args(["-c", READ_WITH_AMAZONS_MODEL, model])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("failed to start python");
+    let mut stdin = python.stdin.take().expect("a pipe");
+    for text in texts {
+        let value: Value = serde_json::from_str(text).expect("JSON");
+        // It may have ended already, over an earlier text.
+        let _ = writeln!(stdin, "{value}");
+    }
+    drop(stdin);
+    assert!(python.wait().expect("python ends").success(), "Amazon's {model} cannot read it; see above");
+}
+
+#[test]
+fn every_event_is_one_that_amazons_model_can_read() {
+    let texts: Vec<_> = events().into_iter().map(|(_, text)| text).collect();
+    assert_amazon_reads("RequestEnvelope", &texts);
+}
+
+#[test]
+fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
+    let mut replies = Vec::new();
+    let relay = Relay::to("http://localhost:1");
+    for (_, event) in events() {
+        replies.push(relay.reply(&event));
+        for kind in ["CanFulfillIntentRequest", "AudioPlayer.PlaybackStarted", "AlexaSkillEvent.SkillEnabled"] {
+            replies.push(relay.reply(event.replace("LaunchRequest", kind).replace("IntentRequest", kind)));
+        }
+    }
+    replies.push(Relay::start(&[]).reply(event("launch-request")));
+    replies.push(HOME.relay().reply(event("launch-request")));
+    assert!(replies.iter().any(|reply| reply.contains("LinkAccount")));
+    assert_amazon_reads("ResponseEnvelope", &replies);
+}

@@ -1,0 +1,81 @@
+//! Settings that are wrong are spoken, and the program says what it is where it is started by hand.
+
+use std::process::Command;
+
+use crate::support::event;
+use crate::support::home::{ANSWER, Home};
+use crate::support::http::response;
+use crate::support::relay::Relay;
+use crate::support::tls::Identity;
+
+#[test]
+fn a_missing_base_url_is_spoken_and_logged_at_start() {
+    let relay = Relay::start(&[]);
+    let speech = relay.speech(event("launch-request"));
+    assert!(speech.starts_with("BASE_URL is not set. "), "{speech}");
+    let log = relay.end();
+    let start = log.lines().next().unwrap();
+    assert!(start.contains("ERROR") && start.contains("BASE_URL is not set"), "{start}");
+}
+
+#[test]
+fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
+    for (name, value, cause) in [
+        ("BASE_URL", "ftp://home.example.org", "BASE_URL does not begin with https:// or http://"),
+        ("BASE_URL", "https://me:geheim@home.example.org", "BASE_URL holds a user name or a password"),
+        ("NOT_VERIFY_SSL", "geheim", "NOT_VERIFY_SSL is neither on nor off"),
+        ("DEBUG", "geheim", "DEBUG is neither on nor off"),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "LONG_LIVED_ACCESS_TOKEN holds characters"),
+    ] {
+        let home = Home::saying(ANSWER);
+        let relay = Relay::start(&[("BASE_URL", &home.url()), (name, value)]);
+        let speech = relay.speech(event("launch-request"));
+        assert!(speech.starts_with(&format!("{name} is not set to anything I can use. ")), "{speech}");
+        assert_eq!(home.connections(), 0);
+        let log = relay.end();
+        assert_eq!(log.matches(cause).count(), 2, "at start and with the request:\n{log}");
+        assert!(!log.contains("geheim"), "no value is shown:\n{log}");
+    }
+}
+
+#[test]
+fn any_certificate_will_do_where_not_verify_ssl_is_on() {
+    let answer = || {
+        Home::over_tls(Identity::self_signed().server(), |connection| {
+            connection.answer_all(&response("200 OK", &[], ANSWER));
+        })
+    };
+    for on in ["True", "true", "1", "yes", "y", "on", "YES"] {
+        let home = answer();
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", on)]);
+        assert_eq!(relay.reply(event("launch-request")), ANSWER, "{on}");
+    }
+    for off in ["False", "0", "no", "n", "OFF", ""] {
+        let home = answer();
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", off)]);
+        assert_ne!(relay.reply(event("launch-request")), ANSWER, "{off}");
+        assert!(home.requests().is_empty(), "no token goes to a server that is not trusted");
+    }
+}
+
+#[test]
+fn a_long_lived_token_is_warned_of_at_start() {
+    let home = Home::saying(ANSWER);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "geheim")]);
+    assert_eq!(relay.reply(event("without-token")), ANSWER);
+    assert_eq!(home.request().header("authorization"), Some("Bearer geheim"));
+    let log = relay.end();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert!(log.lines().next().unwrap().contains("LONG_LIVED_ACCESS_TOKEN is set"), "{log}");
+    assert!(!log.contains("geheim"), "{log}");
+}
+
+#[test]
+fn outside_lambda_it_says_in_two_lines_what_it_is_and_how_to_try_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_alexa-relay")).env_clear().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.contains("AWS Lambda") && said.contains("scripts/try"), "{said}");
+    assert!(output.stdout.is_empty());
+}

@@ -1,0 +1,112 @@
+//! Certificates of every kind, and servers that use them.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+
+/// An authority that nobody trusts.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key, and those that are sent after it.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        Self(CertifiedIssuer::self_signed(Self::params("A Root"), key()).expect("valid parameters"))
+    }
+
+    /// An authority that this one stands behind.
+    pub fn intermediate(&self) -> Self {
+        Self(CertifiedIssuer::signed_by(Self::params("An Intermediate"), key(), &self.0).expect("valid parameters"))
+    }
+
+    fn params(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    }
+
+    /// A certificate for localhost, valid in these years, sent with nothing after it.
+    pub fn issue(&self, years: std::ops::Range<i32>) -> Identity {
+        let (params, key) = (leaf(years), key());
+        let cert = params.signed_by(&key, &self.0).expect("valid parameters");
+        Identity::new(cert.der().clone(), &key)
+    }
+
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+}
+
+impl Identity {
+    /// A certificate that is signed by itself.
+    pub fn self_signed() -> Self {
+        let key = key();
+        Self::new(leaf(YEARS).self_signed(&key).expect("valid parameters").der().clone(), &key)
+    }
+
+    fn new(cert: CertificateDer<'static>, key: &KeyPair) -> Self {
+        Self { chain: vec![cert], key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
+    }
+
+    /// Sends this certificate too.
+    pub fn with(mut self, certificate: CertificateDer<'static>) -> Self {
+        self.chain.push(certificate);
+        self
+    }
+
+    /// A server with this certificate.
+    pub fn server(self) -> ServerConfig {
+        self.server_of(&[&version::TLS12, &version::TLS13])
+    }
+
+    /// A server that wants a certificate of its clients.
+    pub fn server_for(self, clients: &Authority) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.certificate()).expect("an authority");
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("default versions")
+            .with_client_cert_verifier(verifier.expect("authorities"))
+            .with_single_cert(self.chain, self.key)
+            .expect("a valid configuration")
+    }
+
+    /// A server of these protocol versions.
+    pub fn server_of(self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+        ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_protocol_versions(versions)
+            .and_then(|config| config.with_no_client_auth().with_single_cert(self.chain, self.key))
+            .expect("a valid configuration")
+    }
+}
+
+/// Years that last.
+pub const YEARS: std::ops::Range<i32> = 2020..2090;
+
+fn leaf(years: std::ops::Range<i32>) -> CertificateParams {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a valid name");
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_before = date_time_ymd(years.start, 1, 1);
+    params.not_after = date_time_ymd(years.end, 1, 1);
+    params
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("a key")
+}
