@@ -148,7 +148,7 @@ fn whatever_the_home_answers_alexa_gets_a_reply() {
         *next.lock().unwrap() = answer;
         assert_is_reply(&relay.invoke_by(event_with_token("t"), millis_from_now(3_000)).reply());
     };
-    check(vec(any::<u8>(), 0..200), &assert_replies);
+    check(vec(any::<u8>(), 0..200), assert_replies);
     let header = ("[A-Za-z-]{1,20}", vec(any::<u8>(), 0..40));
     let body = prop_oneof![vec(any::<u8>(), 0..200), any_envelope().prop_map(|json| json.to_string().into_bytes())];
     check(
