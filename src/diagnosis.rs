@@ -103,6 +103,8 @@ pub fn of_error(error: &reqwest::Error) -> Fault {
     let not_http = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse);
     if not_http {
         Fault::NotHttp
+    } else if io == Some(io::ErrorKind::TimedOut) {
+        Fault::Unacknowledged
     } else if error.is_decode() || error.is_body() {
         Fault::BrokenOff
     } else {

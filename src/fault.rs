@@ -33,6 +33,7 @@ pub enum Fault {
     Refused,
     Unreachable,
     ConnectTimeout,
+    Unacknowledged,
     HandshakeBroken,
     SelfSigned,
     UnknownIssuer,
@@ -207,6 +208,11 @@ impl Fault {
             Self::ConnectTimeout => (
                 "nobody answers at BASE_URL's address",
                 "open the port in the router and the firewall; use a public address, for AWS cannot reach those of a home network",
+                Sentence::Unreachable,
+            ),
+            Self::Unacknowledged => (
+                "nobody has acknowledged the request: the way to Home Assistant is dead",
+                "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived",
                 Sentence::Unreachable,
             ),
             Self::HandshakeBroken => (

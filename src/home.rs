@@ -30,6 +30,10 @@ const HINT_TIME: Duration = Duration::from_millis(500);
 /// Three SYNs go out in this time (at 0, 1 and 3 s), and enough of Alexa's 8 s is left to say what is wrong.
 const CONNECT_TIME: Duration = Duration::from_secs(4);
 
+/// A slow home acknowledges a request at once and answers later; where there is no acknowledgement in this time, the
+/// way there is dead. Less than the time allowed, so that the two are told apart.
+const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(5);
+
 /// Less than the least time after which a server closes an idle connection: nginx 60 or 75 s, Home Assistant 75 s.
 const IDLE_TIME: Duration = Duration::from_secs(50);
 
@@ -79,6 +83,7 @@ impl Home {
             // A probe that goes unanswered because the function is frozen would close a connection on which Home
             // Assistant is still working.
             .tcp_keepalive(None)
+            .tcp_user_timeout(ACKNOWLEDGE_TIME)
             .build()
             .expect("the client's settings are constant");
         Self { client, endpoint: config.endpoint.clone() }

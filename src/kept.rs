@@ -36,11 +36,9 @@ impl Kept {
             && let Some(oldest) = kept.pop_front()
         {
             oldest.abort();
-            warn!(
-                cause = "more than 16 requests wait for Home Assistant: the oldest was dropped",
-                mend = "look for what hangs in Home Assistant; give slow intents async_action: true",
-                "dropped"
-            );
+            let cause = format!("more than {KEPT_AT_MOST} requests wait for Home Assistant");
+            let mend = "look for what hangs in Home Assistant, and give slow intents async_action: true";
+            warn!(cause, mend, "the oldest request was dropped");
         }
     }
 }

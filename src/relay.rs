@@ -66,18 +66,19 @@ impl Relay {
 
         let (status, ms) = (status(&outcome), millis(start));
         info!(request_type, intent, status, ms, request_id = context.request_id, "request");
-        outcome
-            .map(|answer| {
+        match outcome {
+            Ok(answer) => {
                 debug!(answer = blanked(answer.body.get(), shown), request_id = context.request_id);
-                answer.body
-            })
-            .or_else(|mut failure| {
+                Ok(answer.body)
+            }
+            Err(mut failure) => {
                 if long_lived && failure.fault == Fault::TokenRefused {
                     failure.fault = Fault::LongLivedTokenRefused;
                 }
                 failure.log(&context.request_id);
                 Ok(speech::reply(&request_type, &locale, failure.fault.sentence()))
-            })
+            }
+        }
     }
 
     /// Asks Home Assistant, and waits for as long as Alexa and Lambda do.

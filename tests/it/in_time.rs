@@ -1,5 +1,6 @@
 //! Alexa is answered in time, whatever Home Assistant does.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::event;
@@ -52,10 +53,24 @@ fn an_answer_that_comes_a_byte_a_time_falls_under_the_same_time() {
 }
 
 #[test]
+fn a_home_that_takes_no_byte_of_a_request_is_not_said_to_work_on_it() {
+    // More than the kernels on the way hold for a server that does not read.
+    let event = event("launch-request").replace("\"1.0\"", &format!("\"{}\"", "a".repeat(16 << 20)));
+    let home = Home::behaving(|connection| {
+        connection.head();
+        thread::sleep(Duration::from_secs(8));
+    });
+    let relay = Relay::to(&home.url());
+    let speech = speech(&relay.invoke_by(event, millis_from_now(30_000)).reply());
+    assert!(speech.starts_with("I cannot reach Home Assistant."), "{speech}");
+    assert!(relay.log_with("mend=").contains("nobody has acknowledged the request"));
+}
+
+#[test]
 fn a_deadline_in_1970_is_ignored() {
     let home = Home::behaving(|connection| {
         connection.request();
-        std::thread::sleep(Duration::from_millis(300));
+        thread::sleep(Duration::from_millis(300));
         connection.send(&response("200 OK", &[], ANSWER));
     });
     assert_eq!(invoke(&Relay::to(&home.url()), 600_000).0, ANSWER);
