@@ -58,8 +58,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
         authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|error| {
+            // As `Error::Other`, whose text is that of the error within; in a `CertificateError` it would be its `Debug`.
             Distrust::of(&error, end_entity, intermediates)
-                .map_or(error, |distrust| CertificateError::Other(OtherError(Arc::new(distrust))).into())
+                .map_or(error, |distrust| rustls::Error::Other(OtherError(Arc::new(distrust))))
         })
     }
 
@@ -149,11 +150,11 @@ pub fn fault(error: &rustls::Error) -> Fault {
                 Fault::CertificateForOtherName
             }
             CertificateError::UnknownIssuer => Fault::UnknownIssuer,
-            CertificateError::Other(OtherError(other)) => {
-                other.downcast_ref::<Distrust>().map_or(Fault::BadCertificate, |distrust| distrust.fault)
-            }
             _ => Fault::BadCertificate,
         },
+        E::Other(OtherError(other)) => {
+            other.downcast_ref::<Distrust>().map_or(Fault::HandshakeBroken, |distrust| distrust.fault)
+        }
         E::InvalidMessage(_) => Fault::PlainHttp,
         E::PeerIncompatible(_)
         | E::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => Fault::OldTls,

@@ -249,7 +249,8 @@ fn certificates_that_are_not_valid_now() {
 
 #[test]
 fn certificates_that_no_public_authority_stands_behind() {
-    assert_certificate_says(Identity::self_signed(), &["self-signed", "Let's Encrypt", "localhost"]);
+    assert_certificate_says(Identity::self_signed(), &["self-signed", "Let's Encrypt", "which is for localhost"]);
+    assert_certificate_says(Authority::new().as_server(), &["self-signed", "Let's Encrypt"]);
     let root = Authority::new();
     assert_certificate_says(root.issue(YEARS).with(root.certificate()), &["not publicly trusted", "Let's Encrypt"]);
     let intermediate = root.intermediate();

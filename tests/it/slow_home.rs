@@ -31,7 +31,7 @@ fn slow_home() -> (Home, mpsc::Sender<()>, mpsc::Receiver<bool>) {
 }
 
 fn invoke_slow(relay: &Relay) {
-    assert_eq!(speech(&relay.invoke_by(event_with_token("slow"), millis_from_now(600)).reply()), LATE);
+    assert_eq!(speech(&relay.invoke_by(event_with_token("slow"), millis_from_now(1_000)).reply()), LATE);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn the_oldest_of_too_many_slow_requests_is_dropped_and_that_is_logged() {
     let relay = Relay::to(&home.url());
     for n in 0..17 {
         let event = event_with_token(&n.to_string());
-        assert_eq!(speech(&relay.invoke_by(event, millis_from_now(300)).reply()), LATE);
+        assert_eq!(speech(&relay.invoke_by(event, millis_from_now(800)).reply()), LATE);
     }
     relay.log_with("more than 16 requests wait for Home Assistant");
     thread::sleep(Duration::from_millis(200));

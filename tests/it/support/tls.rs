@@ -45,6 +45,11 @@ impl Authority {
         Identity::new(cert.der().clone(), &key)
     }
 
+    /// The authority's own certificate in a server's place: what `openssl req -x509` makes.
+    pub fn as_server(&self) -> Identity {
+        Identity::new(self.certificate(), self.0.key())
+    }
+
     pub fn certificate(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
