@@ -169,7 +169,7 @@ fn whatever_the_home_answers_alexa_gets_a_reply() {
         let mut body = ANSWER.as_bytes().to_vec();
         body[at] = byte;
         let passed_on = serde_json::from_slice::<Value>(&body).is_ok();
-        *next.lock().unwrap() = response("200 OK", &[], &body);
+        *next.lock().unwrap() = response("200 OK", &[("connection", "close")], &body);
         let reply = relay.invoke_by(event_with_token("t"), millis_from_now(3_000)).reply();
         if passed_on {
             assert_eq!(reply.as_bytes(), body);
