@@ -15,7 +15,9 @@ pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: 
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let web_page = header("content-type").starts_with("text/html") || body.trim_start().starts_with('<');
     let cloudflare = headers.contains_key("cf-ray") || header("server").eq_ignore_ascii_case("cloudflare");
-    let challenge = headers.contains_key("cf-mitigated") || body.contains("challenge-platform");
+    let challenge = headers.contains_key("cf-mitigated")
+        || body.contains("challenge-platform")
+        || (cloudflare && body.contains("<title>just a moment"));
     // Home Assistant's own errors are aiohttp's: "404: Not Found", in plain text. A proxy passes them on as they are,
     // so the marks of Cloudflare on an answer do not say that Cloudflare gave it.
     let home_assistant = body.starts_with(&format!("{}: ", status.as_str()));
@@ -132,6 +134,8 @@ mod tests {
             fault(503, &[("server", "cloudflare")], "<script src=/cdn-cgi/challenge-platform/>"),
             Fault::Firewall
         );
+        let page = "<!DOCTYPE html><title>Just a moment...</title>";
+        assert_eq!(fault(503, &[("server", "cloudflare"), ("content-type", "text/html")], page), Fault::Firewall);
         assert_eq!(fault(522, &passed_on, "error code: 522"), Fault::BehindProxy);
     }
 

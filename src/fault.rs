@@ -138,7 +138,7 @@ impl Fault {
             Self::LoginPage => (
                 "BASE_URL leads to a page where people log in",
                 "let POST /api/alexa pass the access proxy without its login (at Cloudflare Access: a Bypass policy for this path), or set BASE_URL to an address that does not go through it",
-                Sentence::WrongAddress,
+                Sentence::Firewall,
             ),
             Self::BehindProxy => (
                 "the proxy before Home Assistant got no answer from it",
@@ -207,7 +207,7 @@ impl Fault {
             ),
             Self::ConnectTimeout => (
                 "nobody answers at BASE_URL's address",
-                "open the port in the router and the firewall; use a public address, for AWS cannot reach those of a home network",
+                "open the port in the router and the firewall; use a public address, for AWS cannot reach those of a home network; check that the port speaks what BASE_URL begins with",
                 Sentence::Unreachable,
             ),
             Self::Unacknowledged => (

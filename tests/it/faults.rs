@@ -145,7 +145,7 @@ fn a_redirect_is_named_with_where_it_leads() {
     );
     assert_answer_says(
         to("https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret"),
-        ADDRESS,
+        FIREWALL,
         &["log in", "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\""],
     );
 }
