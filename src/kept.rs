@@ -18,7 +18,7 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// After a freeze, time is up at the moment at which an answer that came meanwhile is still to be read.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many are kept. Each holds a connection and some 50 KB.
+/// How many are kept. Each holds a connection.
 const KEPT_AT_MOST: usize = 16;
 
 /// The requests that are kept, oldest first.

@@ -39,7 +39,7 @@ impl Sentence {
     #[cfg(test)]
     pub const ALL: [Self; 12] = [
         Self::SettingMissing("BASE_URL"),
-        Self::SettingWrong("NOT_VERIFY_SSL"),
+        Self::SettingWrong("BASE_URL"),
         Self::LinkAccount,
         Self::Banned,
         Self::Firewall,

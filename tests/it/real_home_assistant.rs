@@ -147,7 +147,7 @@ fn what_home_assistant_says_of_its_own_faults_is_passed_on() {
 }
 
 #[test]
-fn a_token_that_has_run_out_is_to_be_linked_again() {
+fn a_token_that_home_assistant_does_not_know_leads_to_linking() {
     let reply = HOME.relay().reply(event("launch-request"));
     assert!(speech(&reply).starts_with("Home Assistant does not know who you are."), "{reply}");
     assert!(reply.contains("LinkAccount"), "{reply}");
