@@ -1,21 +1,35 @@
 //! The settings: read once, at start, and valid from then on.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use reqwest::Url;
+use hyper::Uri;
+use rustls::pki_types::ServerName;
+use url::{Host, Url};
 
 use crate::token::Token;
 
 /// The settings of the relay.
 pub struct Config {
-    /// Where requests go: `{BASE_URL}/api/alexa`.
-    pub endpoint: Url,
+    /// Where requests go.
+    pub endpoint: Endpoint,
     /// Off where `NOT_VERIFY_SSL` is on: any certificate will do.
     pub verify_certificates: bool,
     /// Whether requests and answers are logged, with secrets blanked.
     pub debug: bool,
     /// `LONG_LIVED_ACCESS_TOKEN`: used where an envelope holds no token.
     pub long_lived_token: Option<Token>,
+}
+
+/// `{BASE_URL}/api/alexa`, as each of those who need it takes it.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Of http or https, with a host.
+    pub url: Url,
+    /// The same.
+    pub uri: Uri,
+    /// The name or address that the server's certificate must have.
+    pub server_name: ServerName<'static>,
 }
 
 /// A setting that is missing or wrong. Never shows the value, which may hold a password or a token.
@@ -71,7 +85,7 @@ fn setting<T>(
     parse(lookup(name).unwrap_or_default().trim()).map_err(|problem| SettingError { name, problem })
 }
 
-fn endpoint(text: &str) -> Result<Url, Problem> {
+fn endpoint(text: &str) -> Result<Endpoint, Problem> {
     if text.is_empty() {
         return Err(Problem::Missing);
     }
@@ -90,7 +104,19 @@ fn endpoint(text: &str) -> Result<Url, Problem> {
     if url.fragment().is_some() {
         return Err(Problem::Fragment);
     }
-    Url::parse(&format!("{base}/api/alexa")).map_err(|_| Problem::NotAUrl)
+    Endpoint::of(&format!("{base}/api/alexa")).ok_or(Problem::NotAUrl)
+}
+
+impl Endpoint {
+    fn of(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let server_name = match url.host()? {
+            Host::Domain(name) => ServerName::try_from(name.to_owned()).ok()?,
+            Host::Ipv4(address) => IpAddr::from(address).into(),
+            Host::Ipv6(address) => IpAddr::from(address).into(),
+        };
+        Some(Self { uri: url.as_str().parse().ok()?, url, server_name })
+    }
 }
 
 /// The scripts that people come from disagree on which words are on; all of their words are understood here.
@@ -160,9 +186,10 @@ mod tests {
             ("https://home.example.org/", "https://home.example.org/api/alexa"),
             (" \thttps://home.example.org:8123//\n", "https://home.example.org:8123/api/alexa"),
             ("http://[::1]:8123/ha/", "http://[::1]:8123/ha/api/alexa"),
+            ("https://b\u{fc}ro.example.org", "https://xn--bro-hoa.example.org/api/alexa"),
             ("HTTPS://Home.Example.org/a%20b", "https://home.example.org/a%20b/api/alexa"),
         ] {
-            assert_eq!(read(&[("BASE_URL", base)]).ok().unwrap().endpoint.as_str(), endpoint, "{base:?}");
+            assert_eq!(read(&[("BASE_URL", base)]).ok().unwrap().endpoint.uri, endpoint, "{base:?}");
         }
     }
 
@@ -174,6 +201,7 @@ mod tests {
             ("home", Problem::NotAUrl),
             ("https://", Problem::NotAUrl),
             ("https://exa mple.org", Problem::NotAUrl),
+            ("https://home..example.org", Problem::NotAUrl),
             ("192.168.1.5:8123", Problem::NotAUrl),
             ("homeassistant.local:8123", Problem::Scheme),
             ("ftp://home.example.org", Problem::Scheme),

@@ -1,9 +1,11 @@
 //! Which fault it is, read from an answer or from an error of the connection.
 
+use std::error::Error;
 use std::io;
 
-use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{StatusCode, Url};
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, LOCATION};
+use url::Url;
 
 use crate::failure::causes;
 use crate::fault::Fault;
@@ -81,37 +83,39 @@ fn is_login(endpoint: &Url, target: &Url) -> bool {
     elsewhere || ["login", "signin", "sign-in", "/auth", "oauth", "/access/"].iter().any(|word| path.contains(word))
 }
 
-/// The fault behind an error of the connection, before or instead of a whole answer.
-pub fn of_error(error: &reqwest::Error) -> Fault {
-    let find_tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
-    if let Some(error) = find_tls {
-        return tls::fault(error);
-    }
-    if error.is_dns() {
+/// The fault behind an error of making a TCP connection.
+pub fn of_connect(error: &(dyn Error + 'static)) -> Fault {
+    // hyper-util's own words, and the only mark that it gives.
+    if error.to_string().starts_with("dns error") {
         return Fault::NameNotFound;
     }
-    // The innermost tells: hyper-rustls wraps what it gets in one more, of kind "other".
-    let io = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind);
-    if error.is_connect() {
-        return match io {
-            _ if error.is_timeout() => Fault::ConnectTimeout,
-            Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,
-            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe) => {
-                Fault::HandshakeBroken
-            }
-            _ => Fault::Unreachable,
-        };
+    match io_kind(error) {
+        Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,
+        Some(io::ErrorKind::TimedOut) => Fault::ConnectTimeout,
+        _ => Fault::Unreachable,
     }
-    let not_http = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse);
-    if not_http {
+}
+
+/// The fault behind an error of a TLS handshake.
+pub fn of_handshake(error: &io::Error) -> Fault {
+    causes(error).find_map(|cause| cause.downcast_ref()).map_or(Fault::HandshakeBroken, tls::fault)
+}
+
+/// The fault behind an error of an exchange on a connection that stands: `closed` where that was closed.
+pub fn of_exchange(error: &hyper::Error, closed: Fault) -> Fault {
+    if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref()) {
+        tls::fault(error)
+    } else if error.is_parse() {
         Fault::NotHttp
-    } else if io == Some(io::ErrorKind::TimedOut) {
+    } else if io_kind(error) == Some(io::ErrorKind::TimedOut) {
         Fault::Unacknowledged
-    } else if error.is_decode() || error.is_body() {
-        Fault::BrokenOff
     } else {
-        Fault::Unanswered
+        closed
     }
+}
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
 #[cfg(test)]

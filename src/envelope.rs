@@ -1,32 +1,17 @@
 //! What the relay needs to see of an event; the rest of it is Home Assistant's.
 //!
-//! The event stays the text that it came as. It is read leniently, as Home Assistant reads it: a member of the wrong
-//! type counts as absent, of two members with the same name the last one counts.
+//! It is read leniently, as Home Assistant reads it: a member of the wrong type counts as absent, of two members with
+//! the same name the last one counts.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use crate::token::{Token, UnusableToken};
 
-/// The payload of an invocation: JSON as it was sent, or `None` where it was no JSON at all.
-///
-/// A payload that cannot be read is not a deserialization error, for `lambda_runtime` would report that under a type
-/// name of its own, and not as [`NotAnEnvelope`].
-pub struct Event(Option<Box<RawValue>>);
-
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Box::<RawValue>::deserialize(deserializer).ok()))
-    }
-}
-
 /// What the relay knows of a request.
 pub struct Envelope {
-    /// The bytes that Alexa sent.
-    pub event: Box<RawValue>,
     /// `session.user.accessToken`, else `context.System.user.accessToken`: requests outside a session have only the
     /// second. Empty counts as absent.
     pub token: Option<Result<Token, UnusableToken>>,
@@ -38,7 +23,7 @@ pub struct Envelope {
     pub locale: String,
 }
 
-/// The payload is nothing that Alexa sends: it has no `request` object.
+/// The payload is nothing that Alexa sends: it is no JSON, or has no `request` object.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotAnEnvelope;
 
@@ -46,40 +31,119 @@ impl Envelope {
     /// Reads an event.
     ///
     /// # Errors
-    /// Where it holds no `request` object.
-    pub fn read(Event(event): Event) -> Result<Self, NotAnEnvelope> {
-        let event = event.ok_or(NotAnEnvelope)?;
-        let members = members(&event);
-        let request = *members.get("request").ok_or(NotAnEnvelope)?;
-        if !request.get().starts_with('{') {
-            return Err(NotAnEnvelope);
-        }
-        let token = |root: &str, path: &[&str]| {
-            let user = path.iter().try_fold(*members.get(root)?, |json, name| member(json, name))?;
-            text(member(user, "accessToken")?).filter(|token| !token.is_empty())
-        };
-        let token = token("session", &["user"]).or_else(|| token("context", &["System", "user"]));
-        let string = |name| member(request, name).and_then(text);
+    /// Where it is no JSON, or holds no `request` object.
+    pub fn read(event: &[u8]) -> Result<Self, NotAnEnvelope> {
+        // Before the rest, for serde_json does not look at the encoding of what it skips.
+        let text = str::from_utf8(event).map_err(|_| NotAnEnvelope)?;
+        let event: Part = serde_json::from_str(text).map_err(|_| NotAnEnvelope)?;
+        let Some(request @ Part::Object(_)) = event.member(&Member::Request) else { return Err(NotAnEnvelope) };
+        let token = |root: &Part, way: &[Member]| root.text(way).filter(|token| !token.is_empty());
+        let token = token(&event, &[Member::Session, Member::User, Member::AccessToken])
+            .or_else(|| token(&event, &[Member::Context, Member::System, Member::User, Member::AccessToken]));
         Ok(Self {
             token: token.map(|token| Token::new(&token)),
-            request_type: string("type").unwrap_or_default(),
-            intent: member(request, "intent").and_then(|intent| member(intent, "name")).and_then(text),
-            locale: string("locale").unwrap_or_default(),
-            event,
+            request_type: request.text(&[Member::Type]).unwrap_or_default(),
+            intent: request.text(&[Member::Intent, Member::Name]),
+            locale: request.text(&[Member::Locale]).unwrap_or_default(),
         })
     }
 }
 
-fn members(json: &RawValue) -> BTreeMap<String, &RawValue> {
-    serde_json::from_str(json.get()).unwrap_or_default()
+/// The names of the members that lead to what is wanted. All others are skipped, for an event may be large.
+#[derive(Deserialize, PartialEq)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Member {
+    Session,
+    Context,
+    #[serde(rename = "System")]
+    System,
+    User,
+    AccessToken,
+    Request,
+    Type,
+    Intent,
+    Name,
+    Locale,
+    #[serde(other)]
+    Other,
 }
 
-fn member<'a>(json: &'a RawValue, name: &str) -> Option<&'a RawValue> {
-    members(json).remove(name)
+/// What is wanted of a JSON value.
+enum Part {
+    Text(String),
+    Object(Vec<(Member, Part)>),
+    Other,
 }
 
-fn text(json: &RawValue) -> Option<String> {
-    serde_json::from_str(json.get()).ok()
+impl Part {
+    fn member(&self, name: &Member) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().rev().find(|(key, _)| key == name).map(|(_, member)| member)
+    }
+
+    fn text(&self, way: &[Member]) -> Option<String> {
+        match way.iter().try_fold(self, |part, name| part.member(name))? {
+            Self::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl<'de> Visitor<'de> for PartVisitor {
+    type Value = Part;
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Part, A::Error> {
+        let mut wanted = Vec::new();
+        while let Some(name) = members.next_key()? {
+            if name == Member::Other {
+                members.next_value::<IgnoredAny>()?;
+            } else {
+                wanted.push((name, members.next_value()?));
+            }
+        }
+        Ok(Part::Object(wanted))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Part, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Part::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Part, E> {
+        Ok(Part::Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Part, E> {
+        Ok(Part::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Part, E> {
+        Ok(Part::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Part, E> {
+        Ok(Part::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Part, E> {
+        Ok(Part::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Part, E> {
+        Ok(Part::Other)
+    }
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
 }
 
 impl fmt::Display for NotAnEnvelope {

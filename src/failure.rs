@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tracing::{error, warn};
 
 use crate::config::SettingError;
@@ -28,9 +28,14 @@ impl Failure {
         Self { fault, status: None, seen: String::new(), source: None }
     }
 
+    /// A fault and the error underneath.
+    pub fn caused(fault: Fault, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..Self::bare(fault) }
+    }
+
     /// The fault of a relay that cannot work with its settings.
     pub fn setting(error: SettingError) -> Self {
-        Self { source: Some(error.into()), ..Self::bare(Fault::Setting(error)) }
+        Self::caused(Fault::Setting(error), error)
     }
 
     /// Writes the one log line that a fault has beside the line of its request.

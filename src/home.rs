@@ -1,19 +1,19 @@
 //! Home Assistant over HTTP: one POST, and what came of it.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Body, Bytes, Frame, SizeHint};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, Response, StatusCode, Url, redirect, retry};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::http::response::Parts;
+use hyper::{Method, StatusCode};
 use rustls::RootCertStore;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
+use url::Url;
 
 use crate::config::Config;
+use crate::connection::{Connection, Connections, Outgoing, Sent};
 use crate::diagnosis;
 use crate::failure::Failure;
 use crate::fault::Fault;
@@ -27,16 +27,6 @@ const MAX_ANSWER: usize = 6 * 1024 * 1024;
 const MAX_HINT: usize = 16 * 1024;
 const HINT_TIME: Duration = Duration::from_millis(500);
 
-/// Three SYNs go out in this time (at 0, 1 and 3 s), and enough of Alexa's 8 s is left to say what is wrong.
-const CONNECT_TIME: Duration = Duration::from_secs(4);
-
-/// A slow home acknowledges a request at once and answers later; where there is no acknowledgement in this time, the
-/// way there is dead. Less than the time allowed, so that the two are told apart.
-const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(5);
-
-/// Less than the least time after which a server closes an idle connection: nginx 60 or 75 s, Home Assistant 75 s.
-const IDLE_TIME: Duration = Duration::from_secs(50);
-
 /// The gap that a restarting proxy leaves.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
@@ -45,7 +35,7 @@ const EMPTY_REPLY: &str = r#"{"version":"1.0","response":{}}"#;
 
 /// A person's Home Assistant.
 pub struct Home {
-    client: Client,
+    connections: Connections,
     endpoint: Url,
 }
 
@@ -57,145 +47,115 @@ pub struct Answer {
     pub body: Box<RawValue>,
 }
 
-/// Whether a byte of a request may have reached Home Assistant.
-#[derive(Clone, Default)]
-pub struct Sent(Arc<AtomicBool>);
-
-impl Sent {
-    /// True from the moment on at which the request is being written.
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Home {
     /// The home of these settings; `roots` are the authorities that its certificate may come from.
     pub fn new(config: &Config, roots: RootCertStore) -> Self {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(roots, config.verify_certificates))
-            // Cloudflare's Browser Integrity Check stops requests without one.
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIME)
-            .pool_idle_timeout(IDLE_TIME)
-            // A probe that goes unanswered because the function is frozen would close a connection on which Home
-            // Assistant is still working.
-            .tcp_keepalive(None)
-            .tcp_user_timeout(ACKNOWLEDGE_TIME)
-            .build()
-            .expect("the client's settings are constant");
-        Self { client, endpoint: config.endpoint.clone() }
+        let tls = tls::client_config(roots, config.verify_certificates);
+        Self { connections: Connections::new(config.endpoint.clone(), tls), endpoint: config.endpoint.url.clone() }
     }
 
     /// Sends `event` and reads the answer.
     ///
-    /// It is sent a second time only where nothing of it was: the name, the connection or the handshake failed.
+    /// It is sent a second time only where nothing of it was: a kept connection turned out to be closed, or the name,
+    /// the connection or the handshake failed.
     ///
     /// # Errors
     /// Everything that is not a 2xx with JSON, or with nothing.
     pub async fn post(&self, token: &Token, event: Bytes, sent: &Sent) -> Result<Answer, Failure> {
-        match self.attempt(token, event.clone(), sent).await {
+        if let Some(connection) = self.connections.kept().await {
+            let outcome = self.exchange(connection, token, event.clone(), sent).await;
+            if outcome.is_ok() || sent.get() {
+                return outcome;
+            }
+        }
+        match self.post_afresh(token, event.clone(), sent).await {
             Err(failure) if !sent.get() && failure.fault.may_pass() => {
                 sleep(RETRY_PAUSE).await;
-                self.attempt(token, event, sent).await
+                self.post_afresh(token, event, sent).await
             }
             outcome => outcome,
         }
     }
 
-    async fn attempt(&self, token: &Token, event: Bytes, sent: &Sent) -> Result<Answer, Failure> {
-        let mut response = self
-            .client
-            .post(self.endpoint.clone())
+    async fn post_afresh(&self, token: &Token, event: Bytes, sent: &Sent) -> Result<Answer, Failure> {
+        self.exchange(self.connections.fresh().await?, token, event, sent).await
+    }
+
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        token: &Token,
+        event: Bytes,
+        sent: &Sent,
+    ) -> Result<Answer, Failure> {
+        let request = self.connections.request(Method::POST);
+        let request = request
             .header(AUTHORIZATION, token.authorization())
-            .header(CONTENT_TYPE, "application/json")
-            .body(reqwest::Body::wrap(Outgoing { event: Some(event), sent: sent.clone() }))
-            .send()
-            .await
-            .map_err(broken)?;
-        let status = response.status();
-        let seen = token.blanked_in(&diagnosis::seen(&self.endpoint, status, response.headers()));
-        let failure = |fault| Failure { fault, status: Some(status), seen: seen.clone(), source: None };
-        if !status.is_success() {
-            let hint = hint(&mut response).await;
-            return Err(failure(diagnosis::of_answer(&self.endpoint, status, response.headers(), &hint)));
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(Outgoing::new(event, sent))
+            .expect("a valid request");
+        let response = connection.send(request).await;
+        let response =
+            response.map_err(|error| Failure::caused(diagnosis::of_exchange(&error, Fault::Unanswered), error))?;
+        let (head, mut body) = response.into_parts();
+        match self.reply(&head, &mut body).await {
+            Ok(body) => {
+                self.connections.keep(connection);
+                Ok(Answer { status: head.status, body })
+            }
+            Err(failure) => {
+                let seen = token.blanked_in(&diagnosis::seen(&self.endpoint, head.status, &head.headers));
+                Err(Failure { status: Some(head.status), seen, ..failure })
+            }
         }
-        let body = match read(&mut response, MAX_ANSWER).await {
-            Ok(Some(body)) => body,
-            Ok(None) => return Err(failure(Fault::TooLarge)),
-            Err(error) => return Err(Failure { status: Some(status), seen, ..broken(error) }),
-        };
-        let json = if body.trim_ascii().is_empty() { EMPTY_REPLY.as_bytes() } else { &body };
-        let body = serde_json::from_slice(json).map_err(|error| {
-            let fault = if error.is_eof() {
-                Fault::CutShort
-            } else {
-                diagnosis::of_answer(&self.endpoint, status, response.headers(), json)
-            };
-            Failure { source: Some(error.into()), ..failure(fault) }
-        })?;
-        Ok(Answer { status, body })
+    }
+
+    /// What is for Alexa in an answer.
+    async fn reply(&self, head: &Parts, body: &mut Incoming) -> Result<Box<RawValue>, Failure> {
+        let fault_of = |body: &[u8]| diagnosis::of_answer(&self.endpoint, head.status, &head.headers, body);
+        if !head.status.is_success() {
+            return Err(Failure::bare(fault_of(&hint(body).await)));
+        }
+        let body = read(body, MAX_ANSWER).await?;
+        if body.trim_ascii_start().starts_with(b"<") {
+            return Err(Failure::bare(fault_of(&body)));
+        }
+        let json = if body.trim_ascii().is_empty() { EMPTY_REPLY.into() } else { body };
+        let json = String::from_utf8(json).map_err(|error| Failure::caused(fault_of(&[]), error))?;
+        RawValue::from_string(json).map_err(|error| {
+            let fault = if error.is_eof() { Fault::CutShort } else { fault_of(&[]) };
+            Failure::caused(fault, error)
+        })
     }
 }
 
-fn broken(error: reqwest::Error) -> Failure {
-    let fault = diagnosis::of_error(&error);
-    Failure { source: Some(error.without_url().into()), ..Failure::bare(fault) }
-}
-
-/// The whole body, or `None` where it is larger than `limit`.
-async fn read(response: &mut Response, limit: usize) -> reqwest::Result<Option<Vec<u8>>> {
-    if response.content_length().is_some_and(|length| length > limit as u64) {
-        return Ok(None);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > limit {
-            return Ok(None);
+/// The whole body, which is at most `limit` bytes long.
+async fn read(body: &mut Incoming, limit: usize) -> Result<Vec<u8>, Failure> {
+    let too_large = || Failure::bare(Fault::TooLarge);
+    let length = body.size_hint().exact().unwrap_or_default();
+    let length = usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(too_large)?;
+    let mut read = Vec::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::caused(diagnosis::of_exchange(&error, Fault::BrokenOff), error))?;
+        let data = frame.data_ref().map_or(&[][..], Bytes::as_ref);
+        if read.len() + data.len() > limit {
+            return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        read.extend_from_slice(data);
     }
-    Ok(Some(body))
+    Ok(read)
 }
 
 /// The beginning of the body, or as much of it as comes soon.
-async fn hint(response: &mut Response) -> Vec<u8> {
-    let mut body = Vec::new();
+async fn hint(body: &mut Incoming) -> Vec<u8> {
+    let mut hint = Vec::new();
     let _ = timeout(HINT_TIME, async {
-        while body.len() < MAX_HINT
-            && let Ok(Some(chunk)) = response.chunk().await
+        while hint.len() < MAX_HINT
+            && let Some(Ok(frame)) = body.frame().await
         {
-            body.extend_from_slice(&chunk);
+            hint.extend_from_slice(frame.data_ref().map_or(&[][..], Bytes::as_ref));
         }
     })
     .await;
-    body
-}
-
-/// A request's body that notes when it is written: hyper asks for it once a connection stands, and writes the head
-/// and the body together.
-struct Outgoing {
-    event: Option<Bytes>,
-    sent: Sent,
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.sent.0.store(true, Ordering::Relaxed);
-        Poll::Ready(self.event.take().map(|event| Ok(Frame::data(event))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.event.is_none()
-    }
-
-    /// Exact, so that the request has a `Content-Length`.
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.event.as_ref().map_or(0, |event| event.len() as u64))
-    }
+    hint
 }

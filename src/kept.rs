@@ -1,18 +1,18 @@
 //! Requests that Home Assistant still works on after Alexa has had her reply.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::failure::Failure;
 use crate::fault::Fault;
 
-/// How long a request may take in all. A script that takes longer had better be started than waited for.
+/// How long a request is kept. A script that takes longer had better be started than waited for.
 const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// After a freeze, time is up at the moment at which an answer that came meanwhile is still to be read.
@@ -23,23 +23,20 @@ const KEPT_AT_MOST: usize = 16;
 
 /// The requests that are kept, oldest first.
 #[derive(Default)]
-pub struct Kept(Mutex<VecDeque<AbortHandle>>);
+pub struct Kept(RefCell<VecDeque<AbortHandle>>);
 
 impl Kept {
-    /// Bounds how long a request may be kept.
-    pub async fn bounded<T>(request: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let mut request = pin!(request);
-        if let Ok(outcome) = timeout(KEPT_FOR, &mut request).await {
-            return outcome;
-        }
-        timeout(GRACE, request).await.unwrap_or_else(|_| Err(Failure::bare(Fault::NeverAnswered)))
-    }
-
-    /// Keeps one more. Where there are too many, the oldest is dropped: it is the one that most likely hangs.
-    pub fn add(&self, request: AbortHandle) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps one more, and tells `finished` how it ends. Where there are too many, the oldest is dropped: it is the one
+    /// that most likely hangs.
+    pub fn add<T: 'static>(
+        &self,
+        request: impl Future<Output = Result<T, Failure>> + 'static,
+        finished: impl FnOnce(Result<T, Failure>) + 'static,
+    ) {
+        let task = spawn_local(async { finished(bounded(request).await) });
+        let mut kept = self.0.borrow_mut();
         kept.retain(|request| !request.is_finished());
-        kept.push_back(request);
+        kept.push_back(task.abort_handle());
         if kept.len() > KEPT_AT_MOST
             && let Some(oldest) = kept.pop_front()
         {
@@ -49,6 +46,14 @@ impl Kept {
             warn!(cause, mend, "the oldest request was dropped");
         }
     }
+}
+
+async fn bounded<T>(request: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut request = pin!(request);
+    if let Ok(outcome) = timeout(KEPT_FOR, &mut request).await {
+        return outcome;
+    }
+    timeout(GRACE, request).await.unwrap_or_else(|_| Err(Failure::bare(Fault::NeverAnswered)))
 }
 
 #[cfg(test)]
@@ -63,7 +68,7 @@ mod tests {
     fn a_request_is_kept_for_15_minutes_and_no_longer() {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let takes = |seconds| {
-            runtime.block_on(Kept::bounded(async move {
+            runtime.block_on(bounded(async move {
                 sleep(Duration::from_secs(seconds)).await;
                 yield_now().await;
                 Ok(())

@@ -33,8 +33,8 @@ pub fn init(debug: bool, json: bool) {
 /// JSON to be logged, less its secrets, and less the token in use wherever it stands.
 ///
 /// What cannot be read as JSON cannot be told from a secret, and is not shown.
-pub fn blanked(json: &str, token: Option<&Token>) -> String {
-    let Ok(mut value) = serde_json::from_str(json) else {
+pub fn blanked(json: &[u8], token: Option<&Token>) -> String {
+    let Ok(mut value) = serde_json::from_slice(json) else {
         return format!("{} bytes that cannot be read as JSON", json.len());
     };
     blank(&mut value, token);
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn secrets_are_blanked_wherever_they_stand() {
         let json = r#"{"a":[{"user":{"accessToken":"s1","userId":"s2"}}],"apiAccessToken":"s3","permissions":{"consentToken":["s4"]},"device":{"deviceId":"s5"},"person":{"personId":"s6","accessToken":{"x":"s7"}},"scope":{"token":"s8"},"kept":"yes"}"#;
-        let text = blanked(json, None);
+        let text = blanked(json.as_bytes(), None);
         for n in 1..=8 {
             assert!(!text.contains(&format!("s{n}")), "s{n} in {text}");
         }
@@ -79,11 +79,11 @@ mod tests {
     #[test]
     fn the_token_in_use_is_blanked_in_any_member() {
         let token = Token::new("abc").unwrap();
-        assert_eq!(blanked(r#"{"said":"your token is abc"}"#, Some(&token)), r#"{"said":"your token is ***"}"#);
+        assert_eq!(blanked(br#"{"said":"your token is abc"}"#, Some(&token)), r#"{"said":"your token is ***"}"#);
     }
 
     #[test]
     fn what_is_no_json_is_not_shown() {
-        assert_eq!(blanked("<p>abc</p>", None), "10 bytes that cannot be read as JSON");
+        assert_eq!(blanked(b"<p>abc</p>", None), "10 bytes that cannot be read as JSON");
     }
 }

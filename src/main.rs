@@ -1,6 +1,7 @@
 //! A relay on AWS Lambda between an Alexa custom skill and a person's own Home Assistant.
 
 mod config;
+mod connection;
 mod diagnosis;
 mod envelope;
 mod failure;
@@ -17,7 +18,10 @@ mod token;
 use std::env;
 use std::process::ExitCode;
 
-use lambda_runtime::service_fn;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Runtime, service_fn};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
 use tracing::{error, warn};
 
 use crate::config::Config;
@@ -61,12 +65,17 @@ fn main() -> ExitCode {
             Relay::new(Err(wrong), None)
         }
     };
-    // One thread: Lambda sends one request at a time, and each further thread costs start-up time and memory.
-    let served = tokio::runtime::Builder::new_current_thread()
+    let relay: &'static Relay = Box::leak(Box::new(relay));
+    let lambda = Runtime::new(service_fn(|event| relay.answer(event)))
+        .layer(MapRequestLayer::new(|invocation| relay.note(invocation)));
+    // One thread: Lambda sends one request at a time, and each further thread costs start-up time and memory. A "local"
+    // runtime, for with any other kind the linker keeps tokio's scheduler for many threads too, and with it libm: 0.2 ms
+    // and 0.4 MB. In a task of its own, for what `block_on` itself waits for is woken through the kernel each time.
+    let served = Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(LocalOptions::default())
         .map_err(lambda_runtime::Error::from)
-        .and_then(|runtime| runtime.block_on(lambda_runtime::run(service_fn(|event| relay.answer(event)))));
+        .and_then(|runtime| runtime.block_on(async { spawn_local(lambda.run()).await? }));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {

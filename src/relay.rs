@@ -1,20 +1,21 @@
 //! One event in, one reply out, in time.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::{Context, LambdaEvent, LambdaInvocation};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::config::SettingError;
-use crate::envelope::{Envelope, Event, NotAnEnvelope};
+use crate::connection::Sent;
+use crate::envelope::{Envelope, NotAnEnvelope};
 use crate::failure::Failure;
 use crate::fault::Fault;
-use crate::home::{Answer, Home, Sent};
+use crate::home::{Answer, Home};
 use crate::kept::Kept;
 use crate::log::blanked;
 use crate::speech;
@@ -26,49 +27,65 @@ const TIME_ALLOWED: Duration = Duration::from_secs(7);
 /// What is kept of an invocation's time to hand the reply over before Lambda stops the function.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// What `lambda_runtime` is to read of an event: nothing.
+pub struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Ok(Self)
+    }
+}
+
 /// The relay between Alexa and one Home Assistant.
 pub struct Relay {
-    home: Result<Arc<Home>, SettingError>,
-    long_lived_token: Option<Arc<Token>>,
+    home: Result<Home, SettingError>,
+    long_lived_token: Option<Token>,
+    event: Cell<Bytes>,
     kept: Kept,
 }
 
 impl Relay {
     /// A relay to `home`; or one that says which setting keeps it from working.
     pub fn new(home: Result<Home, SettingError>, long_lived_token: Option<Token>) -> Self {
-        Self { home: home.map(Arc::new), long_lived_token: long_lived_token.map(Arc::new), kept: Kept::default() }
+        Self { home, long_lived_token, event: Cell::default(), kept: Kept::default() }
+    }
+
+    /// Takes note of an event's bytes. `lambda_runtime` would give [`Self::answer`] what it reads from them, and not
+    /// them: a whole further reading, and a copy.
+    pub fn note(&self, invocation: LambdaInvocation) -> LambdaInvocation {
+        self.event.set(invocation.body.clone());
+        invocation
     }
 
     /// Answers an invocation: with Home Assistant's bytes, or with a sentence about what is wrong.
     ///
     /// # Errors
     /// Where the payload is nothing that Alexa sends.
-    pub async fn answer(&self, event: LambdaEvent<Event>) -> Result<Box<RawValue>, NotAnEnvelope> {
+    pub async fn answer(&'static self, invocation: LambdaEvent<Unread>) -> Result<Box<RawValue>, NotAnEnvelope> {
         let start = Instant::now();
-        let LambdaEvent { payload, context } = event;
-        let Envelope { event, token, request_type, intent, locale } = Envelope::read(payload).inspect_err(|error| {
+        let LambdaEvent { payload: Unread, context } = invocation;
+        let event = self.event.take();
+        let Envelope { token, request_type, intent, locale } = Envelope::read(&event).inspect_err(|error| {
             let mend = "this function is for an Alexa custom skill alone; to try it by hand, send a file of events/";
             error!(cause = error.to_string(), mend, request_id = context.request_id, "not answered");
         })?;
-        let (token, long_lived) = match (token, &self.long_lived_token) {
-            (Some(token), _) => (token.map(|token| Some(Arc::new(token))), false),
-            (None, long_lived) => (Ok(long_lived.clone()), true),
-        };
-        let shown = token.as_ref().ok().and_then(Option::as_deref);
-        debug!(request = blanked(event.get(), shown), request_id = context.request_id);
+        let long_lived = token.is_none();
+        let token = token.or_else(|| self.long_lived_token.clone().map(Ok));
+        let shown = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
+        debug!(request = blanked(&event, shown.as_ref()), request_id = context.request_id);
 
-        let outcome = match (&self.home, &token) {
+        let outcome = match (&self.home, token) {
             (Err(error), _) => Err(Failure::setting(*error)),
-            (_, Err(_)) => Err(Failure::bare(Fault::UnusableToken)),
-            (_, Ok(None)) => Err(Failure::bare(Fault::NoToken)),
-            (Ok(home), Ok(Some(token))) => self.ask(home, token, event, &context).await,
+            (_, Some(Err(_))) => Err(Failure::bare(Fault::UnusableToken)),
+            (_, None) => Err(Failure::bare(Fault::NoToken)),
+            (Ok(home), Some(Ok(token))) => self.ask(home, token, event, &context).await,
         };
 
         let (status, ms) = (status(&outcome), millis(start));
         info!(request_type, intent, status, ms, request_id = context.request_id, "request");
         match outcome {
             Ok(answer) => {
-                debug!(answer = blanked(answer.body.get(), shown), request_id = context.request_id);
+                debug!(answer = blanked(answer.body.get().as_bytes(), shown.as_ref()), request_id = context.request_id);
                 Ok(answer.body)
             }
             Err(mut failure) => {
@@ -84,39 +101,28 @@ impl Relay {
     /// Asks Home Assistant, and waits for as long as Alexa and Lambda do.
     ///
     /// Home Assistant cancels what it is doing when its client hangs up, which would leave a slow script half done.
-    /// So a request that has gone out is a task of its own, which outlives the wait. One that has not gone out by then
-    /// is dropped: nobody expects it to be carried out any more.
+    /// So a request that has gone out is kept when the time is up. One that has not gone out by then is dropped:
+    /// nobody expects it to be carried out any more.
     async fn ask(
-        &self,
-        home: &Arc<Home>,
-        token: &Arc<Token>,
-        event: Box<RawValue>,
+        &'static self,
+        home: &'static Home,
+        token: Token,
+        event: Bytes,
         context: &Context,
     ) -> Result<Answer, Failure> {
-        let (home, token, sent) = (Arc::clone(home), Arc::clone(token), Sent::default());
-        let (event, request_id) = (Bytes::from(Box::<str>::from(event).into_string()), context.request_id.clone());
-        let (finished, outcome) = oneshot::channel();
-        let request = tokio::spawn({
+        let (start, sent) = (Instant::now(), Sent::default());
+        let mut request = Box::pin({
             let sent = sent.clone();
-            async move {
-                let start = Instant::now();
-                let outcome = Kept::bounded(home.post(&token, event, &sent)).await;
-                // Fails where nobody waits any more.
-                if let Err(outcome) = finished.send(outcome) {
-                    log_late(&outcome, millis(start), &request_id);
-                }
-            }
+            async move { home.post(&token, event, &sent).await }
         });
-        match timeout(time_allowed(context.deadline(), SystemTime::now()), outcome).await {
-            Ok(outcome) => outcome.expect("a request ends with an outcome"),
+        match timeout(time_allowed(context.deadline(), SystemTime::now()), &mut request).await {
+            Ok(outcome) => outcome,
             Err(_) if sent.get() => {
-                self.kept.add(request.abort_handle());
+                let request_id = context.request_id.clone();
+                self.kept.add(request, move |outcome| log_late(&outcome, millis(start), &request_id));
                 Err(Failure::bare(Fault::Late))
             }
-            Err(_) => {
-                request.abort();
-                Err(Failure::bare(Fault::ConnectTimeout))
-            }
+            Err(_) => Err(Failure::bare(Fault::ConnectTimeout)),
         }
     }
 }

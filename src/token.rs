@@ -1,11 +1,12 @@
 //! A secret that can be used, but not shown.
 
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 
 /// An access token of Home Assistant, ready to be sent.
 ///
 /// It has no `Debug`, no `Display` and no way back to text: it can only become the `Authorization` header of a
 /// request, or be struck out of a text that is about to be logged.
+#[derive(Clone)]
 pub struct Token(HeaderValue);
 
 /// The token holds characters that no HTTP header may hold, such as a line break or an umlaut.

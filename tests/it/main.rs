@@ -3,6 +3,7 @@
 mod bad_input;
 mod faults;
 mod in_time;
+mod kept_connection;
 mod logging;
 mod never_twice;
 mod passing_on;

@@ -81,23 +81,6 @@ fn a_kept_connection_that_is_closed_sees_one_post_at_most() {
 }
 
 #[test]
-fn a_connection_that_was_closed_in_a_freeze_is_replaced() {
-    for _ in 0..20 {
-        let home = Home::saying(ANSWER);
-        let relay = Relay::to(&home.url());
-        assert_eq!(relay.reply(event("locate-intent")), ANSWER);
-        relay.freeze();
-        home.close_all();
-        thread::sleep(Duration::from_millis(10));
-        relay.send(event("locate-intent"), 0);
-        thread::sleep(Duration::from_millis(10));
-        relay.thaw();
-        assert_eq!(relay.outcome().reply(), ANSWER, "{}", relay.log());
-        assert_eq!((home.requests().len(), home.connections()), (2, 2));
-    }
-}
-
-#[test]
 fn a_handshake_that_was_cut_off_is_tried_once_more() {
     let tries = AtomicUsize::new(0);
     let config = Arc::new(Identity::self_signed().server());

@@ -21,7 +21,7 @@ fn every_event_arrives_byte_for_byte_and_its_answer_comes_back_byte_for_byte() {
         assert_eq!(reply, ANSWER, "{name}");
         assert_eq!(requests.len(), 1, "{name}");
         assert_eq!(requests[0].method, "POST", "{name}");
-        assert_eq!(String::from_utf8_lossy(&requests[0].body), event.trim_end(), "{name}");
+        assert_eq!(String::from_utf8_lossy(&requests[0].body), event, "{name}");
     }
 }
 

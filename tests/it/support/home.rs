@@ -17,14 +17,18 @@ pub const ANSWER: &str = r#"{"version":"1.0","sessionAttributes":{},"response":{
 pub struct Home {
     server: Server,
     scheme: &'static str,
-    requests: Arc<Mutex<Vec<Request>>>,
+    requests: Requests,
+    heads: Requests,
 }
+
+type Requests = Arc<Mutex<Vec<Request>>>;
 
 /// A connection to the stand-in.
 pub struct Connection {
     stream: Box<dyn Stream>,
     socket: TcpStream,
-    requests: Arc<Mutex<Vec<Request>>>,
+    requests: Requests,
+    heads: Requests,
 }
 
 trait Stream: Read + Write + Send {}
@@ -44,15 +48,15 @@ impl Home {
 
     /// Does as it is told with every connection.
     pub fn behaving(behave: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let (requests, heads) = (Requests::default(), Requests::default());
         let server = Server::start({
-            let requests = Arc::clone(&requests);
+            let (requests, heads) = (Arc::clone(&requests), Arc::clone(&heads));
             move |socket| {
                 let stream = Box::new(socket.try_clone().expect("a handle"));
-                behave(&mut Connection { stream, socket, requests: Arc::clone(&requests) });
+                behave(&mut Connection { stream, socket, requests: Arc::clone(&requests), heads: Arc::clone(&heads) });
             }
         });
-        Self { server, scheme: "http", requests }
+        Self { server, scheme: "http", requests, heads }
     }
 
     /// The same over TLS. A handshake that fails ends the connection.
@@ -67,7 +71,12 @@ impl Home {
         format!("{}://localhost:{}", self.scheme, self.server.port)
     }
 
-    /// The requests that were read so far.
+    /// The HEADs that were answered so far: the relay asks so whether a connection is alive.
+    pub fn heads(&self) -> Vec<Request> {
+        self.heads.lock().unwrap().clone()
+    }
+
+    /// The POSTs that were read so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -86,6 +95,10 @@ impl Home {
     pub fn close_all(&self) {
         self.server.close_all();
     }
+
+    pub fn reset_all(&self) {
+        self.server.reset_all();
+    }
 }
 
 impl Connection {
@@ -101,11 +114,17 @@ impl Connection {
         behave(self);
     }
 
-    /// The next request; `None` where the relay closed the connection.
+    /// The next POST; `None` where the relay closed the connection. A HEAD is answered as Home Assistant does it.
     pub fn request(&mut self) -> Option<Request> {
-        let request = Request::read(&mut self.stream).ok().flatten()?;
-        self.requests.lock().unwrap().push(request.clone());
-        Some(request)
+        loop {
+            let request = Request::read(&mut self.stream).ok().flatten()?;
+            if request.method != "HEAD" {
+                self.requests.lock().unwrap().push(request.clone());
+                return Some(request);
+            }
+            self.heads.lock().unwrap().push(request);
+            self.send(b"HTTP/1.1 405 Method Not Allowed\r\nallow: POST\r\ncontent-length: 23\r\n\r\n");
+        }
     }
 
     /// A request's head; nothing of its body is read.

@@ -4,6 +4,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 /// Runs until it is dropped, which asserts that none of its threads has panicked.
 pub struct Server {
@@ -57,6 +60,16 @@ impl Server {
     pub fn close_all(&self) {
         for (stream, _) in self.shared.open.lock().unwrap().iter() {
             let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Closes all connections with a reset, as a router does that has forgotten them.
+    pub fn reset_all(&self) {
+        for (stream, handle) in self.shared.open.lock().unwrap().drain(..) {
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
+            let _ = stream.shutdown(Shutdown::Read);
+            // The last handle is the one that resets.
+            handle.join().expect("the stand-in did not panic");
         }
     }
 }
