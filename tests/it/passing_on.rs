@@ -3,7 +3,6 @@
 use crate::support::home::{ANSWER, Home};
 use crate::support::http::response;
 use crate::support::relay::{Outcome, Relay};
-use crate::support::tls::Identity;
 use crate::support::{TOKEN, event, event_with_token, events};
 
 #[test]
@@ -117,18 +116,6 @@ fn cookies_are_not_sent_back() {
     relay.reply(event("launch-request"));
     relay.reply(event("launch-request"));
     assert!(home.requests().iter().all(|request| request.header("cookie").is_none()));
-}
-
-#[test]
-fn the_connection_is_kept_for_the_next_request() {
-    let home = Home::over_tls(Identity::self_signed().server(), |connection| {
-        connection.answer_all(&response("200 OK", &[], ANSWER));
-    });
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "True")]);
-    for _ in 0..3 {
-        assert_eq!(relay.reply(event("launch-request")), ANSWER);
-    }
-    assert_eq!((home.requests().len(), home.connections()), (3, 1));
 }
 
 #[test]
