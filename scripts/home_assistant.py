@@ -2,6 +2,9 @@
 
 home_assistant.py tools    installs the tools, and prints the folder of their programs
 home_assistant.py serve    runs a Home Assistant until stdin ends; once it is ready, prints one line of JSON about it
+home_assistant.py serve FOLDER
+                           the same over TLS, asking who calls: FOLDER has the server's server.pem and server.key, the
+                           clients' authority clients.pem, and a client's certificate and key client.pem
 """
 
 import ctypes
@@ -12,13 +15,14 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -52,6 +56,12 @@ http:
   server_host: 127.0.0.1
   server_port: {port}
 """
+
+ASKING_WHO_CALLS = {
+    "ssl_certificate": "server.pem",
+    "ssl_key": "server.key",
+    "ssl_peer_certificate": "clients.pem",
+}
 
 # Who is where, for LocateIntent and WhereAreWeIntent.
 PERSONS = {"Paul": "Work", "Anne": "home"}
@@ -207,10 +217,11 @@ def free_port() -> int:
 class HomeAssistant:
     """A Home Assistant with the packages of home-assistant/. It begins anew with the `with`, and ends with it."""
 
-    def __init__(self, tools: Path) -> None:
+    def __init__(self, tools: Path, tls: Path | None = None) -> None:
         self.version, self._python = install_home_assistant(tools)
         self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._tls = tls
+        self.url = f"https://localhost:{self._port}" if tls else f"http://127.0.0.1:{self._port}"
         self.token: str | None = None
 
     def __enter__(self) -> "HomeAssistant":
@@ -258,11 +269,13 @@ class HomeAssistant:
         return json.loads(answer)
 
     def _configure(self) -> None:
-        (self.config / "configuration.yaml").write_text(CONFIGURATION.format(port=self._port))
+        tls = {key: f"{self._tls}/{name}" for key, name in ASKING_WHO_CALLS.items()} if self._tls else {}
+        configuration = CONFIGURATION.format(port=self._port) + "".join(f"  {key}: {tls[key]}\n" for key in tls)
+        (self.config / "configuration.yaml").write_text(configuration)
         shutil.copytree(ROOT / "home-assistant", self.config / "packages")
         # Home Assistant from 2026.8 on takes http settings of configuration.yaml back after 5 minutes, unless it finds
         # that it had them already.
-        had = {"server_host": ["127.0.0.1"], "server_port": self._port}
+        had = {"server_host": ["127.0.0.1"], "server_port": self._port, **tls}
         (self.config / ".storage").mkdir()
         (self.config / ".storage/http").write_text(json.dumps({"version": 1, "key": "http", "data": had}))
 
@@ -286,21 +299,29 @@ class HomeAssistant:
         grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
         return self.call("/auth/token", urlencode({**client, **grant}))["access_token"]
 
+    def _connection(self) -> HTTPConnection:
+        if not self._tls:
+            return HTTPConnection("127.0.0.1", self._port, timeout=30)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(self._tls / "client.pem")
+        return HTTPSConnection("localhost", self._port, timeout=30, context=context)
+
     def _request(self, path: str, body: dict | str | None = None) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if isinstance(body, dict):
             headers["Content-Type"], body = "application/json", json.dumps(body)
         elif body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        with closing(HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+        with closing(self._connection()) as connection:
             connection.request("POST" if body else "GET", path, body, headers)
             response = connection.getresponse()
             return response.status, response.read().decode()
 
 
-def serve() -> None:
+def serve(tls: Path | None = None) -> None:
     tools = install_tools()
-    with HomeAssistant(tools) as home:
+    with HomeAssistant(tools, tls) as home:
         about = {"url": home.url, "token": home.token, "config": str(home.config), "version": home.version}
         print(json.dumps({**about, "python": str(tools / "python")}), flush=True)
         sys.stdin.buffer.read()
@@ -321,5 +342,7 @@ if __name__ == "__main__":
             main(lambda: print(install_tools()))
         case ["serve"]:
             main(serve)
+        case ["serve", folder]:
+            main(lambda: serve(Path(folder).resolve()))
         case _:
             sys.exit(__doc__)

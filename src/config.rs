@@ -1,12 +1,17 @@
 //! The settings: read once, at start, and valid from then on.
 
-use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 use hyper::Uri;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::CertifiedKey;
 use url::{Host, Url};
 
+use crate::extra_headers::ExtraHeaders;
+use crate::pem;
+use crate::setting::{Problem, SettingError};
 use crate::token::Token;
 
 /// The settings of the relay.
@@ -19,6 +24,12 @@ pub struct Config {
     pub debug: bool,
     /// `LONG_LIVED_ACCESS_TOKEN`: used where an envelope holds no token.
     pub long_lived_token: Option<Token>,
+    /// `EXTRA_HEADERS`: sent with every call.
+    pub extra_headers: ExtraHeaders,
+    /// `CA_CERTIFICATE`: trusted beside the authorities that everybody trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// `CLIENT_CERTIFICATE`: shown to a server that asks who calls.
+    pub client_certificate: Option<Arc<CertifiedKey>>,
 }
 
 /// `{BASE_URL}/api/alexa`, as each of those who need it takes it.
@@ -32,47 +43,26 @@ pub struct Endpoint {
     pub server_name: ServerName<'static>,
 }
 
-/// A setting that is missing or wrong. Never shows the value, which may hold a password or a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettingError {
-    /// The name of the environment variable.
-    pub name: &'static str,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What is wrong with a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// It is needed and not there.
-    Missing,
-    /// It is not a URL.
-    NotAUrl,
-    /// It is a URL, but of neither http nor https; `host:8123` without a scheme reads like that too.
-    Scheme,
-    /// It holds `user:password@`.
-    UserInfo,
-    /// It holds a `?`.
-    Query,
-    /// It holds a `#`.
-    Fragment,
-    /// It is neither on nor off.
-    Flag,
-    /// It holds characters that no header may hold.
-    Token,
-}
-
 impl Config {
     /// Reads the settings through `lookup`, which gives the value of an environment variable.
     ///
     /// # Errors
     /// The first setting that is missing or wrong.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let folder = lookup("LAMBDA_TASK_ROOT").unwrap_or_default();
+        let pem = |text: &str| pem::read(text, Path::new(&folder));
         Ok(Self {
             endpoint: setting(&lookup, "BASE_URL", endpoint)?,
             verify_certificates: !setting(&lookup, "NOT_VERIFY_SSL", flag)?,
             debug: setting(&lookup, "DEBUG", flag)?,
             long_lived_token: setting(&lookup, "LONG_LIVED_ACCESS_TOKEN", token)?,
+            extra_headers: setting(&lookup, "EXTRA_HEADERS", ExtraHeaders::read)?,
+            authorities: setting(&lookup, "CA_CERTIFICATE", |text| {
+                pem(text)?.map_or(Ok(Vec::new()), |pem| pem::authorities(&pem))
+            })?,
+            client_certificate: setting(&lookup, "CLIENT_CERTIFICATE", |text| {
+                pem(text)?.map(|pem| pem::identity(&pem)).transpose()
+            })?,
         })
     }
 }
@@ -80,7 +70,7 @@ impl Config {
 fn setting<T>(
     lookup: impl Fn(&str) -> Option<String>,
     name: &'static str,
-    parse: fn(&str) -> Result<T, Problem>,
+    parse: impl FnOnce(&str) -> Result<T, Problem>,
 ) -> Result<T, SettingError> {
     parse(lookup(name).unwrap_or_default().trim()).map_err(|problem| SettingError { name, problem })
 }
@@ -130,40 +120,6 @@ fn flag(text: &str) -> Result<bool, Problem> {
 
 fn token(text: &str) -> Result<Option<Token>, Problem> {
     if text.is_empty() { Ok(None) } else { Token::new(text).map(Some).map_err(|_| Problem::Token) }
-}
-
-impl fmt::Display for SettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, problem } = self;
-        match problem {
-            Problem::Missing => write!(f, "{name} is not set"),
-            Problem::NotAUrl => write!(f, "{name} is not a URL"),
-            Problem::Scheme => write!(f, "{name} does not begin with https:// or http://"),
-            Problem::UserInfo => write!(f, "{name} holds a user name or a password"),
-            Problem::Query => write!(f, "{name} holds a query, the part from ? on"),
-            Problem::Fragment => write!(f, "{name} holds a fragment, the part from # on"),
-            Problem::Flag => write!(f, "{name} is neither on nor off"),
-            Problem::Token => write!(f, "{name} holds characters that no token has, such as a line break"),
-        }
-    }
-}
-
-impl std::error::Error for SettingError {}
-
-impl SettingError {
-    /// What its owner can do about it.
-    pub fn mend(&self) -> &'static str {
-        match self.problem {
-            Problem::Missing | Problem::NotAUrl | Problem::Scheme => {
-                "set it to the address at which Home Assistant is reached from the internet, such as https://home.example.org"
-            }
-            Problem::UserInfo | Problem::Query | Problem::Fragment => {
-                "leave that part out: only scheme, host, port and path belong there, such as https://home.example.org"
-            }
-            Problem::Flag => "set it to True, 1, yes, y or on; to False, 0, no, n or off; or remove it",
-            Problem::Token => "paste the token again, whole and in one line, or remove the setting",
-        }
-    }
 }
 
 #[cfg(test)]

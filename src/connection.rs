@@ -20,7 +20,6 @@ use hyper::rt::{Read, Write};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::select;
 use tokio::task::spawn_local;
@@ -28,10 +27,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use crate::config::Endpoint;
+use crate::config::{Config, Endpoint};
 use crate::diagnosis;
+use crate::extra_headers::ExtraHeaders;
 use crate::failure::Failure;
 use crate::fault::Fault;
+use crate::tls::{self, Caller};
 
 /// Three SYNs go out in this time (at 0, 1 and 3 s), and enough of Alexa's 8 s is left to say what is wrong.
 const CONNECT_TIME: Duration = Duration::from_secs(4);
@@ -59,6 +60,8 @@ pub struct Connections {
     uri: Uri,
     tcp: HttpConnector,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    caller: Arc<Caller>,
+    extra_headers: ExtraHeaders,
     kept: RefCell<Option<(Connection, SystemTime)>>,
 }
 
@@ -77,8 +80,9 @@ impl Sent {
 }
 
 impl Connections {
-    /// Connections to the home at this endpoint.
-    pub fn new(Endpoint { uri, server_name, .. }: Endpoint, tls: ClientConfig) -> Self {
+    /// Connections to the home of these settings.
+    pub fn new(config: &Config) -> Self {
+        let Endpoint { uri, server_name, .. } = config.endpoint.clone();
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -86,8 +90,12 @@ impl Connections {
         // TCP's own probes stay off: one that goes unanswered because the function is frozen would close a connection
         // on which Home Assistant is still working.
         tcp.set_tcp_user_timeout(Some(ACKNOWLEDGE_TIME));
-        let tls = (uri.scheme() == Some(&Scheme::HTTPS)).then(|| (TlsConnector::from(Arc::new(tls)), server_name));
-        Self { uri, tcp, tls, kept: RefCell::default() }
+        let caller = Arc::new(Caller::new(config.client_certificate.clone()));
+        let tls = (uri.scheme() == Some(&Scheme::HTTPS)).then(|| {
+            let tls = tls::client_config(config, Arc::clone(&caller));
+            (TlsConnector::from(Arc::new(tls)), server_name)
+        });
+        Self { uri, tcp, tls, caller, extra_headers: config.extra_headers.clone(), kept: RefCell::default() }
     }
 
     /// The kept connection where it is alive, or a fresh one that was quicker to show that. `None` where there is neither.
@@ -133,6 +141,11 @@ impl Connections {
         connected.await.unwrap_or_else(|_| Err(Failure::bare(Fault::ConnectTimeout)))
     }
 
+    /// What it means that a fresh connection was closed without a word, where that is known.
+    pub fn fault_of_silence(&self) -> Option<Fault> {
+        self.caller.fault_of_silence()
+    }
+
     /// Keeps a connection whose last answer has been read.
     pub fn keep(&self, connection: Connection) {
         self.kept.replace(Some((connection, SystemTime::now())));
@@ -140,12 +153,13 @@ impl Connections {
 
     /// The beginning of a request.
     pub fn request(&self, method: Method) -> Builder {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(self.uri.path())
             .header(HOST, self.uri.authority().map_or("", Authority::as_str))
             .header(USER_AGENT, AGENT)
-            .header(ACCEPT, HeaderValue::from_static("*/*"))
+            .header(ACCEPT, HeaderValue::from_static("*/*"));
+        self.extra_headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 }
 

@@ -32,9 +32,10 @@ pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: 
             Some(_) => Fault::Moved,
             None => Fault::UnexpectedStatus,
         },
-        // nginx' own words for these two.
+        // nginx' own words for these three.
         400 if body.contains("plain http request was sent to https port") => Fault::NotHttp,
         400 if body.contains("no required ssl certificate was sent") => Fault::ClientCertificateWanted,
+        400 if body.contains("the ssl certificate error") => Fault::ClientCertificateRefused,
         400 => Fault::ProxyNotTrusted,
         401 => Fault::TokenRefused,
         403 if !home_assistant && (cloudflare || web_page) => Fault::Firewall,

@@ -6,8 +6,8 @@ use std::fmt;
 use hyper::StatusCode;
 use tracing::{error, warn};
 
-use crate::config::SettingError;
 use crate::fault::Fault;
+use crate::setting::SettingError;
 
 /// A request that Home Assistant did not answer, or not with something for Alexa.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Every way in which Home Assistant's answer can fail to come: its cause, its mend and its sentence.
 
-use crate::config::{Problem, SettingError};
+use crate::setting::{Problem, SettingError};
 use crate::speech::Sentence;
 
 /// What went wrong. [`Fault::words`] says it in full.
@@ -43,6 +43,7 @@ pub enum Fault {
     CertificateForOtherName,
     BadCertificate,
     ClientCertificateWanted,
+    ClientCertificateRefused,
     PlainHttp,
     OldTls,
     Late,
@@ -137,7 +138,7 @@ impl Fault {
             ),
             Self::LoginPage => (
                 "BASE_URL leads to a page where people log in",
-                "let POST /api/alexa pass the access proxy without its login (at Cloudflare Access: a Bypass policy for this path), or set BASE_URL to an address that does not go through it",
+                "let POST /api/alexa pass the access proxy: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; or set BASE_URL to an address that does not go through it",
                 Sentence::Firewall,
             ),
             Self::BehindProxy => (
@@ -222,17 +223,17 @@ impl Fault {
             ),
             Self::SelfSigned => (
                 "the certificate is self-signed",
-                "use a certificate of a public authority, such as Let's Encrypt: account linking needs it too; for a test NOT_VERIFY_SSL=True will do",
+                "put it into CA_CERTIFICATE, or use one of a public authority, such as Let's Encrypt: account linking needs that",
                 Sentence::Insecure,
             ),
             Self::UnknownIssuer => (
                 "the certificate comes from an authority that is not publicly trusted",
-                "use a certificate of a public authority, such as Let's Encrypt: account linking needs it too; for a test NOT_VERIFY_SSL=True will do",
+                "put the authority's certificate into CA_CERTIFICATE, or use one of a public authority, such as Let's Encrypt: account linking needs that",
                 Sentence::Insecure,
             ),
             Self::IncompleteChain => (
                 "the server does not send the certificate of the authority that signed its own",
-                "let it send the whole chain: in Home Assistant ssl_certificate: fullchain.pem and not cert.pem, likewise in a proxy; if the authority is your own, use a public one, such as Let's Encrypt",
+                "let it send the whole chain: in Home Assistant ssl_certificate: fullchain.pem and not cert.pem, likewise in a proxy; if the authority is your own, put its certificate into CA_CERTIFICATE",
                 Sentence::Insecure,
             ),
             Self::CertificateExpired => (
@@ -257,7 +258,12 @@ impl Fault {
             ),
             Self::ClientCertificateWanted => (
                 "the server wants a certificate of its clients",
-                "remove ssl_peer_certificate from http: in configuration.yaml, or in the proxy let /api/alexa pass without one",
+                "set CLIENT_CERTIFICATE, or remove ssl_peer_certificate from http: in configuration.yaml, or in the proxy let /api/alexa pass without one",
+                Sentence::Insecure,
+            ),
+            Self::ClientCertificateRefused => (
+                "the server refused the certificate of CLIENT_CERTIFICATE",
+                "let the authority that signed it be the server's ssl_peer_certificate (nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE",
                 Sentence::Insecure,
             ),
             Self::PlainHttp => (

@@ -7,7 +7,6 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::http::response::Parts;
 use hyper::{Method, StatusCode};
-use rustls::RootCertStore;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -15,9 +14,9 @@ use url::Url;
 use crate::config::Config;
 use crate::connection::{Connection, Connections, Outgoing, Sent};
 use crate::diagnosis;
+use crate::extra_headers::ExtraHeaders;
 use crate::failure::Failure;
 use crate::fault::Fault;
-use crate::tls;
 use crate::token::Token;
 
 /// What Lambda hands on at most, in bytes.
@@ -37,6 +36,7 @@ const EMPTY_REPLY: &str = r#"{"version":"1.0","response":{}}"#;
 pub struct Home {
     connections: Connections,
     endpoint: Url,
+    extra_headers: ExtraHeaders,
 }
 
 /// What Home Assistant answered.
@@ -48,10 +48,18 @@ pub struct Answer {
 }
 
 impl Home {
-    /// The home of these settings; `roots` are the authorities that its certificate may come from.
-    pub fn new(config: &Config, roots: RootCertStore) -> Self {
-        let tls = tls::client_config(roots, config.verify_certificates);
-        Self { connections: Connections::new(config.endpoint.clone(), tls), endpoint: config.endpoint.url.clone() }
+    /// The home of these settings.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            connections: Connections::new(config),
+            endpoint: config.endpoint.url.clone(),
+            extra_headers: config.extra_headers.clone(),
+        }
+    }
+
+    /// `text` without the secrets that are sent to this home.
+    pub fn blanked_in(&self, text: &str, token: &Token) -> String {
+        self.extra_headers.blanked_in(&token.blanked_in(text))
     }
 
     /// Sends `event` and reads the answer.
@@ -78,7 +86,14 @@ impl Home {
     }
 
     async fn post_afresh(&self, token: &Token, event: Bytes, sent: &Sent) -> Result<Answer, Failure> {
-        self.exchange(self.connections.fresh().await?, token, event, sent).await
+        let outcome = match self.connections.fresh().await {
+            Ok(connection) => self.exchange(connection, token, event, sent).await,
+            Err(failure) => Err(failure),
+        };
+        outcome.map_err(|failure| match (failure.fault, self.connections.fault_of_silence()) {
+            (Fault::Unanswered | Fault::HandshakeBroken, Some(fault)) => Failure { fault, ..failure },
+            _ => failure,
+        })
     }
 
     async fn exchange(
@@ -104,7 +119,7 @@ impl Home {
                 Ok(Answer { status: head.status, body })
             }
             Err(failure) => {
-                let seen = token.blanked_in(&diagnosis::seen(&self.endpoint, head.status, &head.headers));
+                let seen = self.blanked_in(&diagnosis::seen(&self.endpoint, head.status, &head.headers), token);
                 Err(Failure { status: Some(head.status), seen, ..failure })
             }
         }

@@ -4,13 +4,16 @@ mod config;
 mod connection;
 mod diagnosis;
 mod envelope;
+mod extra_headers;
 mod failure;
 mod fault;
 mod home;
 mod kept;
 mod languages;
 mod log;
+mod pem;
 mod relay;
+mod setting;
 mod speech;
 mod tls;
 mod token;
@@ -51,10 +54,12 @@ fn main() -> ExitCode {
                 warn!("LONG_LIVED_ACCESS_TOKEN is set: it is meant for testing, remove it when the account is linked");
             }
             if !config.verify_certificates {
-                warn!("NOT_VERIFY_SSL is on: whoever stands between here and Home Assistant can read the access token");
+                warn!(
+                    mend = "for a certificate of your own, set CA_CERTIFICATE in its place: see \"Harder homes\" in the README",
+                    "NOT_VERIFY_SSL is on: whoever stands between here and Home Assistant can read the access token"
+                );
             }
-            let home = Home::new(&config, tls::public_authorities());
-            Relay::new(Ok(home), config.long_lived_token)
+            Relay::new(Ok(Home::new(&config)), config.long_lived_token)
         }
         Err(wrong) => {
             error!(

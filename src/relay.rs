@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
-use crate::config::SettingError;
 use crate::connection::Sent;
 use crate::envelope::{Envelope, NotAnEnvelope};
 use crate::failure::Failure;
@@ -18,6 +17,7 @@ use crate::fault::Fault;
 use crate::home::{Answer, Home};
 use crate::kept::Kept;
 use crate::log::blanked;
+use crate::setting::SettingError;
 use crate::speech;
 use crate::token::Token;
 
@@ -71,8 +71,13 @@ impl Relay {
         })?;
         let long_lived = token.is_none();
         let token = token.or_else(|| self.long_lived_token.clone().map(Ok));
-        let shown = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
-        debug!(request = blanked(&event, shown.as_ref()), request_id = context.request_id);
+        let in_use = token.as_ref().and_then(|token| token.as_ref().ok()).cloned();
+        let hide = |text: &str| match (&self.home, &in_use) {
+            (Ok(home), Some(token)) => home.blanked_in(text, token),
+            // Without a home or a token nothing is sent that could come back.
+            _ => text.to_owned(),
+        };
+        debug!(request = blanked(&event, hide), request_id = context.request_id);
 
         let outcome = match (&self.home, token) {
             (Err(error), _) => Err(Failure::setting(*error)),
@@ -85,7 +90,7 @@ impl Relay {
         info!(request_type, intent, status, ms, request_id = context.request_id, "request");
         match outcome {
             Ok(answer) => {
-                debug!(answer = blanked(answer.body.get().as_bytes(), shown.as_ref()), request_id = context.request_id);
+                debug!(answer = blanked(answer.body.get().as_bytes(), hide), request_id = context.request_id);
                 Ok(answer.body)
             }
             Err(mut failure) => {

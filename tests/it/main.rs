@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod faults;
+mod harder_homes;
 mod in_time;
 mod kept_connection;
 mod logging;

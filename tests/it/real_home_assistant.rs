@@ -2,6 +2,8 @@
 //!
 //! These tests need Python and the package index: `scripts/test` runs them, `cargo test` alone does not.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -13,10 +15,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::relay::{Relay, millis_from_now, speech};
-use crate::support::{TOKEN, event, events};
+use crate::support::tls::{Authority, YEARS};
+use crate::support::{TOKEN, event, events, scratch};
 
 /// One Home Assistant for all tests. It stops by itself when this process ends, for that closes its standard input.
-static HOME: LazyLock<HomeAssistant> = LazyLock::new(HomeAssistant::start);
+static HOME: LazyLock<HomeAssistant> = LazyLock::new(|| HomeAssistant::start(&[]));
 
 /// One test at a time changes the home.
 static TURN: Mutex<()> = Mutex::new(());
@@ -29,10 +32,11 @@ struct HomeAssistant {
 }
 
 impl HomeAssistant {
-    fn start() -> Self {
+    fn start(arguments: &[&OsStr]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/home_assistant.py");
         let mut process = Command::new("python3")
             .args([script.as_os_str(), "serve".as_ref()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -239,4 +243,28 @@ fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
     replies.push(HOME.relay().reply(event("launch-request")));
     assert!(replies.iter().any(|reply| reply.contains("LinkAccount")));
     assert_amazon_reads("ResponseEnvelope", &replies);
+}
+
+#[test]
+fn a_home_assistant_that_asks_who_calls_is_shown_the_client_certificate() {
+    let (root, clients, folder) = (Authority::new(), Authority::new(), scratch());
+    let (server, client) = (root.issue(YEARS), clients.issue_for("alexa", YEARS));
+    for (name, pem) in [
+        ("server.pem", server.pem().to_owned()),
+        ("server.key", server.pem_with_key()),
+        ("clients.pem", clients.pem()),
+        ("client.pem", client.pem_with_key()),
+    ] {
+        fs::write(folder.path().join(name), pem).expect("a file");
+    }
+    let home = HomeAssistant::start(&[folder.path().as_os_str()]);
+    let settings = [("BASE_URL", home.url.clone()), ("CA_CERTIFICATE", root.pem())];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let event = home.event("where-are-we-intent");
+    let relay = Relay::start(&[&settings[..], &[("CLIENT_CERTIFICATE", &client.pem_with_key())]].concat());
+    assert_eq!(speech(&relay.reply(&event)), "Paul is at Work. Anne is at home.");
+    let relay = Relay::start(&settings);
+    let speech = relay.speech(&event);
+    assert!(speech.starts_with("I cannot connect to Home Assistant securely."), "{speech} {}", relay.log());
+    relay.log_with("the server wants a certificate of its clients");
 }

@@ -26,6 +26,12 @@ fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
         ("NOT_VERIFY_SSL", "geheim", "NOT_VERIFY_SSL is neither on nor off"),
         ("DEBUG", "geheim", "DEBUG is neither on nor off"),
         ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "LONG_LIVED_ACCESS_TOKEN holds characters"),
+        ("EXTRA_HEADERS", "X-Key: geheim", "EXTRA_HEADERS is not a JSON object"),
+        ("EXTRA_HEADERS", r#"{"X-Key": "geheim\n"}"#, "EXTRA_HEADERS has a name or a text that no header may have"),
+        ("EXTRA_HEADERS", r#"{"Authorization": "geheim"}"#, "EXTRA_HEADERS has a header that the relay or HTTP"),
+        ("CA_CERTIFICATE", "geheim.pem", "CA_CERTIFICATE holds no -----BEGIN, and is not the name of a file"),
+        ("CA_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CA_CERTIFICATE holds no certificate"),
+        ("CLIENT_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CLIENT_CERTIFICATE holds no certificate"),
     ] {
         let home = Home::saying(ANSWER);
         let relay = Relay::start(&[("BASE_URL", &home.url()), (name, value)]);
@@ -50,6 +56,10 @@ fn any_certificate_will_do_where_not_verify_ssl_is_on() {
         let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", on)]);
         assert_eq!(relay.reply(event("launch-request")), ANSWER, "{on}");
     }
+    let home = answer();
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "True")]);
+    let warning = relay.log_with("NOT_VERIFY_SSL is on");
+    assert!(warning.contains("WARN") && warning.contains("CA_CERTIFICATE"), "{warning}");
     for off in ["False", "0", "no", "n", "OFF", ""] {
         let home = answer();
         let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", off)]);

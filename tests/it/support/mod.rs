@@ -43,3 +43,8 @@ pub fn event_with_token(token: &str) -> String {
     })
     .to_string()
 }
+
+/// A folder that is gone when it is dropped.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}

@@ -1,9 +1,10 @@
 //! Certificates of every kind, and servers that use them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::ring;
@@ -18,6 +19,8 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    pem: String,
+    key_pem: String,
 }
 
 impl Authority {
@@ -39,15 +42,24 @@ impl Authority {
     }
 
     /// A certificate for localhost, valid in these years, sent with nothing after it.
-    pub fn issue(&self, years: std::ops::Range<i32>) -> Identity {
-        let (params, key) = (leaf(years), key());
-        let cert = params.signed_by(&key, &self.0).expect("valid parameters");
-        Identity::new(cert.der().clone(), &key)
+    pub fn issue(&self, years: Range<i32>) -> Identity {
+        self.issue_for("localhost", years)
+    }
+
+    /// A certificate for this name.
+    pub fn issue_for(&self, name: &str, years: Range<i32>) -> Identity {
+        let (params, key) = (leaf(name, years), key());
+        Identity::new(&params.signed_by(&key, &self.0).expect("valid parameters"), &key)
     }
 
     /// The authority's own certificate in a server's place: what `openssl req -x509` makes.
     pub fn as_server(&self) -> Identity {
-        Identity::new(self.certificate(), self.0.key())
+        Identity::new(self.0.as_ref(), self.0.key())
+    }
+
+    /// As it stands in a setting.
+    pub fn pem(&self) -> String {
+        self.0.pem()
     }
 
     pub fn certificate(&self) -> CertificateDer<'static> {
@@ -58,12 +70,39 @@ impl Authority {
 impl Identity {
     /// A certificate that is signed by itself.
     pub fn self_signed() -> Self {
-        let key = key();
-        Self::new(leaf(YEARS).self_signed(&key).expect("valid parameters").der().clone(), &key)
+        Self::self_signed_for("localhost", YEARS)
     }
 
-    fn new(cert: CertificateDer<'static>, key: &KeyPair) -> Self {
-        Self { chain: vec![cert], key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
+    /// A certificate for this name that is signed by itself.
+    pub fn self_signed_for(name: &str, years: Range<i32>) -> Self {
+        let key = key();
+        Self::new(&leaf(name, years).self_signed(&key).expect("valid parameters"), &key)
+    }
+
+    /// The same, and an authority: what `openssl req -x509 -addext subjectAltName=DNS:localhost` makes.
+    pub fn authority_for(name: &str, years: Range<i32>) -> Self {
+        let (mut params, key) = (leaf(name, years), key());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self::new(&params.self_signed(&key).expect("valid parameters"), &key)
+    }
+
+    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
+        Self {
+            chain: vec![certificate.der().clone()],
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+        }
+    }
+
+    /// The certificate as it stands in a setting.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Its key too.
+    pub fn pem_with_key(&self) -> String {
+        [self.pem.as_str(), &self.key_pem].concat()
     }
 
     /// Sends this certificate too.
@@ -79,13 +118,18 @@ impl Identity {
 
     /// A server that wants a certificate of its clients.
     pub fn server_for(self, clients: &Authority) -> ServerConfig {
+        self.server_of_for(&[&version::TLS12, &version::TLS13], clients)
+    }
+
+    /// The same, of these protocol versions.
+    pub fn server_of_for(self, versions: &[&'static SupportedProtocolVersion], clients: &Authority) -> ServerConfig {
         let mut roots = RootCertStore::empty();
         roots.add(clients.certificate()).expect("an authority");
         let provider = Arc::new(ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
         ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("default versions")
+            .with_protocol_versions(versions)
+            .expect("versions that ring has")
             .with_client_cert_verifier(verifier.expect("authorities"))
             .with_single_cert(self.chain, self.key)
             .expect("a valid configuration")
@@ -101,12 +145,12 @@ impl Identity {
 }
 
 /// Years that last.
-pub const YEARS: std::ops::Range<i32> = 2020..2090;
+pub const YEARS: Range<i32> = 2020..2090;
 
-fn leaf(years: std::ops::Range<i32>) -> CertificateParams {
-    let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a valid name");
-    params.distinguished_name.push(DnType::CommonName, "localhost");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+fn leaf(name: &str, years: Range<i32>) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a valid name");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.not_before = date_time_ymd(years.start, 1, 1);
     params.not_after = date_time_ymd(years.end, 1, 1);
     params
