@@ -108,7 +108,7 @@ impl Fault {
             ),
             Self::Firewall => (
                 "a firewall before Home Assistant stopped the request",
-                "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots) and Under Attack mode, or add a WAF custom rule that skips them for this path",
+                "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path",
                 Sentence::Firewall,
             ),
             Self::ProxyNotTrusted => (
