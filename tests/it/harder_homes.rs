@@ -98,9 +98,14 @@ fn a_self_signed_certificate_of_its_owner_is_trusted() {
 }
 
 #[test]
-fn what_its_owner_did_not_vouch_for_is_refused() {
+fn what_its_owner_did_not_vouch_for_is_refused_unless_not_verify_ssl_is_on() {
     let root = Authority::new();
-    let vouched = [("CA_CERTIFICATE", root.pem())];
+    let client = Authority::new().issue_for("alexa", YEARS);
+    let vouched = [
+        ("CA_CERTIFICATE", root.pem()),
+        ("CLIENT_CERTIFICATE", client.pem_with_key()),
+        ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#.to_owned()),
+    ];
     let vouched = vouched.each_ref().map(|(name, pem)| (*name, pem.as_str()));
     for versions in [&[&version::TLS12], &[&version::TLS13]] {
         for (identity, cause) in [
@@ -110,7 +115,9 @@ fn what_its_owner_did_not_vouch_for_is_refused() {
             (root.issue(EXPIRED), "the certificate has expired"),
             (root.issue_for("other.example.org", YEARS), "the certificate is for another name"),
         ] {
-            assert_refused(&home(identity.server_of(versions)), &vouched, cause);
+            let server = identity.server_of(versions);
+            assert_refused(&home(server.clone()), &vouched, cause);
+            assert_trusted(&home(server), &[&vouched[..], &[("NOT_VERIFY_SSL", "True")]].concat());
         }
     }
 }

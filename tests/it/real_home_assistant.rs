@@ -263,8 +263,14 @@ fn a_home_assistant_that_asks_who_calls_is_shown_the_client_certificate() {
     let event = home.event("where-are-we-intent");
     let relay = Relay::start(&[&settings[..], &[("CLIENT_CERTIFICATE", &client.pem_with_key())]].concat());
     assert_eq!(speech(&relay.reply(&event)), "Paul is at Work. Anne is at home.");
-    let relay = Relay::start(&settings);
-    let speech = relay.speech(&event);
-    assert!(speech.starts_with("I cannot connect to Home Assistant securely."), "{speech} {}", relay.log());
-    relay.log_with("the server wants a certificate of its clients");
+    let stranger = Authority::new().issue_for("alexa", YEARS).pem_with_key();
+    for (client, cause) in [
+        ("", "the server wants a certificate of its clients"),
+        (&stranger, "the server refused the certificate of CLIENT_CERTIFICATE"),
+    ] {
+        let relay = Relay::start(&[&settings[..], &[("CLIENT_CERTIFICATE", client)]].concat());
+        let speech = relay.speech(&event);
+        assert!(speech.starts_with("I cannot connect to Home Assistant securely."), "{speech}: {}", relay.log());
+        relay.log_with(cause);
+    }
 }
