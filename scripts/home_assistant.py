@@ -1,6 +1,7 @@
 """A real Home Assistant, to try and test the relay with.
 
 home_assistant.py tools    installs the tools, and prints the folder of their programs
+home_assistant.py sam      installs SAM, and prints the folder of its programs
 home_assistant.py serve    runs a Home Assistant until stdin ends; once it is ready, prints one line of JSON about it
 home_assistant.py serve FOLDER
                            the same over TLS, asking who calls: FOLDER has the server's server.pem and server.key, the
@@ -30,7 +31,13 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 
-TOOLS = "uv==0.13.9 cargo-lambda==1.9.2 ziglang==0.17.1 ask-sdk-core==1.19.0 ask-sdk-model==1.82.0"
+TOOLS = (
+    "uv==0.13.9 cargo-lambda==1.9.2 ziglang==0.17.1 "
+    "ask-sdk-core==1.19.0 ask-sdk-model==1.82.0 ask-smapi-model==1.36.0 PyYAML==6.0.3"
+)
+
+# Beside the tools, for they ask for other versions of the same packages.
+SAM = "aws-sam-cli==1.170.0 aws-sam-translator==1.115.0 cfn-lint==1.58.0"
 
 # For each Python the last Home Assistant that runs on it, with what that needs under --skip-pip beside its own
 # requirements; these versions are from its package_constraints.txt.
@@ -50,7 +57,7 @@ RELEASES = {
 CONFIGURATION = """
 homeassistant:
   packages:
-    alexa: !include packages/alexa.yaml
+    alexa_skill: !include packages/alexa_skill.yaml
     example_home: !include packages/example_home.yaml
 http:
   server_host: 127.0.0.1
@@ -62,6 +69,9 @@ ASKING_WHO_CALLS = {
     "ssl_key": "server.key",
     "ssl_peer_certificate": "clients.pem",
 }
+
+# The client ids by which Alexa links accounts: in America, in Europe and India, in Japan and Australia.
+AMAZON = ("https://pitangui.amazon.com/", "https://layla.amazon.com/", "https://alexa.amazon.co.jp/")
 
 # Who is where, for LocateIntent and WhereAreWeIntent.
 PERSONS = {"Paul": "Work", "Anne": "home"}
@@ -192,6 +202,15 @@ def install_tools() -> Path:
     return folder / "bin"
 
 
+def install_sam(tools: Path) -> Path:
+    """Installs what checks template.yaml; returns the folder of its programs."""
+    folder = TARGET / "sam"
+    make = [tools / "uv", "venv", "--quiet", "--python", sys.executable, folder]
+    fill = [tools / "uv", "pip", "install", "--quiet", "--python", folder / "bin/python", *SAM.split()]
+    install("SAM", folder, SAM, make, fill)
+    return folder / "bin"
+
+
 def install_home_assistant(tools: Path) -> tuple[str, Path]:
     """Installs the Home Assistant that fits this Python; returns its version and its Python."""
     found = sys.version_info[:3]
@@ -218,7 +237,7 @@ class HomeAssistant:
     """A Home Assistant with the packages of home-assistant/. It begins anew with the `with`, and ends with it."""
 
     def __init__(self, tools: Path, tls: Path | None = None) -> None:
-        self.version, self._python = install_home_assistant(tools)
+        self.version, self.python = install_home_assistant(tools)
         self._port = free_port()
         self._tls = tls
         self.url = f"https://localhost:{self._port}" if tls else f"http://127.0.0.1:{self._port}"
@@ -228,12 +247,13 @@ class HomeAssistant:
         with ExitStack() as undo:
             self.config = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="config-", dir=TARGET)))
             self._configure()
-            command = [self._python, "-m", "homeassistant", "-c", self.config, "--skip-pip"]
+            command = [self.python, "-m", "homeassistant", "-c", self.config, "--skip-pip"]
             log = self.config / "output.log"
             with log.open("w") as output, Step(f"Starting Home Assistant {self.version}") as step:
                 process = undo.enter_context(running(command, output))
                 wait_until(self._hears_alexa, step, process, log)
-                self.token = self._link()
+                self.tokens = self._link()
+                self.token = self.tokens[AMAZON[0]]
                 wait_until(lambda: self.call("/api/config")["state"] == "RUNNING", step, process, log)
             for name, place in PERSONS.items():
                 self.call(f"/api/states/person.{name.lower()}", {"state": place, "attributes": {"friendly_name": name}})
@@ -285,13 +305,16 @@ class HomeAssistant:
             return self._request("/api/alexa")[0] == 405
         return False
 
-    def _link(self) -> str:
-        """Makes a user and links the account as Alexa does; returns the access token that a refresh gives."""
+    def _link(self) -> dict[str, str]:
+        """Makes a user and links the account as Alexa does; returns the access token of each of Amazon's client ids."""
         user = {"username": "paul", "password": secrets.token_hex()}
-        client = {"client_id": "https://pitangui.amazon.com/"}
         # No other step of the onboarding: those set up integrations that call out.
-        self.call("/api/onboarding/users", {**client, **user, "name": "Paul", "language": "en"})
-        redirect = {"redirect_uri": "https://pitangui.amazon.com/api/skill/link/EXAMPLE"}
+        self.call("/api/onboarding/users", {"client_id": AMAZON[0], **user, "name": "Paul", "language": "en"})
+        return {client_id: self._access_token(client_id, user) for client_id in AMAZON}
+
+    def _access_token(self, client_id: str, user: dict[str, str]) -> str:
+        client = {"client_id": client_id}
+        redirect = {"redirect_uri": f"{client_id}api/skill/link/EXAMPLE"}
         flow = self.call("/auth/login_flow", {**client, **redirect, "handler": ["homeassistant", None]})
         login = self.call(f"/auth/login_flow/{flow['flow_id']}", {**client, **user})
         grant = {"grant_type": "authorization_code", "code": login["result"]}
@@ -322,8 +345,9 @@ class HomeAssistant:
 def serve(tls: Path | None = None) -> None:
     tools = install_tools()
     with HomeAssistant(tools, tls) as home:
-        about = {"url": home.url, "token": home.token, "config": str(home.config), "version": home.version}
-        print(json.dumps({**about, "python": str(tools / "python")}), flush=True)
+        about = {"url": home.url, "token": home.token, "tokens": home.tokens, "config": str(home.config), "version": home.version}
+        pythons = {"python": str(tools / "python"), "its_python": str(home.python)}
+        print(json.dumps({**about, **pythons}), flush=True)
         sys.stdin.buffer.read()
 
 
@@ -340,6 +364,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["tools"]:
             main(lambda: print(install_tools()))
+        case ["sam"]:
+            main(lambda: print(install_sam(install_tools())))
         case ["serve"]:
             main(serve)
         case ["serve", folder]:

@@ -28,7 +28,10 @@ struct HomeAssistant {
     _process: Child,
     url: String,
     token: String,
+    tokens: serde_json::Map<String, Value>,
     python: String,
+    its_python: String,
+    config: String,
 }
 
 impl HomeAssistant {
@@ -45,7 +48,15 @@ impl HomeAssistant {
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("failed to read its output");
         let served: Value = serde_json::from_str(&line).expect("Home Assistant could not be set up; see above");
         let text = |name: &str| served[name].as_str().unwrap_or_else(|| panic!("{name} in {served}")).to_owned();
-        Self { _process: process, url: text("url"), token: text("token"), python: text("python") }
+        Self {
+            url: text("url"),
+            token: text("token"),
+            tokens: served["tokens"].as_object().expect("tokens").clone(),
+            python: text("python"),
+            its_python: text("its_python"),
+            config: text("config"),
+            _process: process,
+        }
     }
 
     /// A request sent straight to Home Assistant: the status and the body.
@@ -95,7 +106,7 @@ impl HomeAssistant {
 
 /// An answer less what Home Assistant draws by lot: the confirmations of the docs page.
 fn without_chance(answer: &str) -> String {
-    let confirmations = include_str!("../../home-assistant/alexa_confirm.yaml");
+    let confirmations = include_str!("../../home-assistant/alexa_skill.yaml");
     let mut answer = answer.to_owned();
     for line in confirmations.lines().filter_map(|line| line.trim().strip_prefix('"')) {
         let confirmation = line.split('"').next().expect("a confirmation");
@@ -137,7 +148,46 @@ fn the_home_does_what_it_is_asked() {
         HOME.set(entity, expected == "off");
         assert_ne!(HOME.state(entity), expected, "{name}: before");
         relay.reply(HOME.event(name));
+        // With async_action it may happen after the answer.
+        let start = Instant::now();
+        while HOME.state(entity) != expected && start.elapsed() < Duration::from_secs(5) {
+            thread::sleep(Duration::from_millis(20));
+        }
         assert_eq!(HOME.state(entity), expected, "{name}: after");
+    }
+}
+
+#[test]
+fn amazons_own_intents_are_answered() {
+    let relay = HOME.relay();
+    for (intent, expected) in [
+        ("AMAZON.HelpIntent", "You can ask where somebody is"),
+        ("AMAZON.FallbackIntent", "I did not understand that."),
+        ("AMAZON.StopIntent", "Bye"),
+        ("AMAZON.CancelIntent", "Never mind"),
+    ] {
+        let reply = relay.reply(HOME.intent(intent));
+        assert!(speech(&reply).starts_with(expected), "{intent}: {reply}");
+        let asks_back = intent == "AMAZON.HelpIntent" || intent == "AMAZON.FallbackIntent";
+        assert_eq!(reply.contains(r#""shouldEndSession":false"#), asks_back, "{intent}: {reply}");
+    }
+}
+
+#[test]
+fn home_assistant_finds_nothing_wrong_with_the_configuration() {
+    let check = ["-m", "homeassistant", "--script", "check_config", "-c", &HOME.config];
+    let output = Command::new(&HOME.its_python).args(check).output().expect("Python runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !text.contains("Failed config") && !text.contains("Incorrect config"), "{text}");
+}
+
+#[test]
+fn home_assistant_links_accounts_for_amazon_in_each_part_of_the_world() {
+    assert_eq!(HOME.tokens.len(), 3);
+    for (client_id, token) in &HOME.tokens {
+        let event = event("where-are-we-intent").replace(TOKEN, token.as_str().expect("a token"));
+        assert_eq!(HOME.relay().speech(event), "Paul is at Work. Anne is at home.", "{client_id}");
+        assert!(include_str!("../../README.md").contains(client_id), "the README names {client_id}");
     }
 }
 
