@@ -345,9 +345,16 @@ class HomeAssistant:
 def serve(tls: Path | None = None) -> None:
     tools = install_tools()
     with HomeAssistant(tools, tls) as home:
-        about = {"url": home.url, "token": home.token, "tokens": home.tokens, "config": str(home.config), "version": home.version}
-        pythons = {"python": str(tools / "python"), "its_python": str(home.python)}
-        print(json.dumps({**about, **pythons}), flush=True)
+        about = {
+            "url": home.url,
+            "token": home.token,
+            "tokens": home.tokens,
+            "config": str(home.config),
+            "version": home.version,
+            "its_python": str(home.python),
+            "python": str(tools / "python"),
+        }
+        print(json.dumps(about), flush=True)
         sys.stdin.buffer.read()
 
 

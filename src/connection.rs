@@ -98,7 +98,8 @@ impl Connections {
         Self { uri, tcp, tls, caller, extra_headers: config.extra_headers.clone(), kept: RefCell::default() }
     }
 
-    /// The kept connection where it is alive, or a fresh one that was quicker to show that. `None` where there is neither.
+    /// The kept connection where it is alive, or a fresh one that was quicker to show that; `None` where there is
+    /// neither.
     pub async fn kept(&self) -> Option<Connection> {
         let (connection, since) = self.kept.take().filter(|(connection, _)| !connection.0.is_closed())?;
         // By the wall clock, for the monotonic one may stop while the function is frozen.

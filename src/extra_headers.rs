@@ -1,11 +1,12 @@
 //! Headers that a proxy before Home Assistant wants.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use hyper::HeaderMap;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName,
+    HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 
 use crate::setting::Problem;
@@ -14,9 +15,10 @@ use crate::setting::Problem;
 #[derive(Clone, Default)]
 pub struct ExtraHeaders(HeaderMap);
 
-/// The headers that the relay sets itself, and those by which HTTP/1.1 frames a request.
-const OWN: [HeaderName; 12] = [
+/// The headers that the relay sets itself, and those by which HTTP/1.1 frames a request or packs an answer.
+const OWN: [HeaderName; 13] = [
     ACCEPT,
+    ACCEPT_ENCODING,
     AUTHORIZATION,
     CONNECTION,
     CONTENT_LENGTH,
@@ -64,7 +66,10 @@ impl ExtraHeaders {
     /// `text` without these values, should it hold them.
     pub fn blanked_in(&self, text: &str) -> String {
         let secrets = self.0.values().filter_map(|value| value.to_str().ok()).filter(|value| !value.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+        let mut secrets: Vec<_> = secrets.collect();
+        // The longest first, for one may be the beginning of another.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }
 
@@ -101,8 +106,9 @@ mod tests {
 
     #[test]
     fn values_are_secrets() {
-        let headers = ExtraHeaders::read(r#"{"X-Key": "abc", "X-Other": "", "X-Third": "def"}"#).unwrap();
+        let headers =
+            ExtraHeaders::read(r#"{"A-Key": "abc", "X-Key": "abcd", "X-Other": "", "X-Third": "def"}"#).unwrap();
         assert!(headers.iter().all(|(_, value)| value.is_sensitive()));
-        assert_eq!(headers.blanked_in("abc, def and ghi"), "***, *** and ghi");
+        assert_eq!(headers.blanked_in("abcd, abc, def and ghi"), "***, ***, *** and ghi");
     }
 }
