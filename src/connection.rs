@@ -149,6 +149,7 @@ impl Connections {
 
     /// Keeps a connection whose last answer has been read.
     pub fn keep(&self, connection: Connection) {
+        self.caller.note_let_in();
         self.kept.replace(Some((connection, SystemTime::now())));
     }
 

@@ -43,19 +43,25 @@ pub fn client_config(config: &Config, caller: Arc<Caller>) -> ClientConfig {
 pub struct Caller {
     certificate: Option<Arc<CertifiedKey>>,
     asked: AtomicBool,
+    let_in: AtomicBool,
 }
 
 impl Caller {
     /// One who shows this certificate, or none.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
-        Self { certificate, asked: AtomicBool::new(false) }
+        Self { certificate, asked: AtomicBool::new(false), let_in: AtomicBool::new(false) }
+    }
+
+    /// Notes that the server has answered, and so takes what it is shown.
+    pub fn note_let_in(&self) {
+        self.let_in.store(true, Ordering::Relaxed);
     }
 
     /// What it means that a server closes a fresh connection without a word. Home Assistant does so where it does not
     /// get the client certificate that it asked for.
     pub fn fault_of_silence(&self) -> Option<Fault> {
         let fault = if self.has_certs() { Fault::ClientCertificateRefused } else { Fault::ClientCertificateWanted };
-        self.asked.load(Ordering::Relaxed).then_some(fault)
+        (self.asked.load(Ordering::Relaxed) && !self.let_in.load(Ordering::Relaxed)).then_some(fault)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::home::{ANSWER, Home};
 use crate::support::http::response;
 use crate::support::relay::Relay;
 use crate::support::tls::{Authority, Identity, YEARS};
-use crate::support::{event, scratch};
+use crate::support::{event, event_with_token, scratch};
 
 const EXPIRED: std::ops::Range<i32> = 2020..2021;
 
@@ -135,6 +135,23 @@ fn a_self_signed_certificate_of_its_owner_is_refused_for_another_name_and_out_of
             assert_refused(&home(identity.server()), &[("CA_CERTIFICATE", &pem)], cause);
         }
     }
+}
+
+#[test]
+fn a_home_that_took_the_client_certificate_before_is_not_said_to_refuse_it() {
+    let (root, clients) = (Authority::new(), Authority::new());
+    let home = Home::over_tls(root.issue(YEARS).server_for(&clients), |connection| {
+        let request = connection.request().expect("a request");
+        if request.header("authorization") == Some("Bearer good") {
+            connection.send(&response("200 OK", &[("connection", "close")], ANSWER));
+        }
+    });
+    let client = clients.issue_for("alexa", YEARS).pem_with_key();
+    let settings = [("BASE_URL", home.url()), ("CA_CERTIFICATE", root.pem()), ("CLIENT_CERTIFICATE", client)];
+    let relay = Relay::start(&settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+    assert_eq!(relay.reply(event_with_token("good")), ANSWER);
+    let speech = relay.speech(event_with_token("bad"));
+    assert!(speech.starts_with("Home Assistant gave no answer"), "{speech}");
 }
 
 #[test]
