@@ -1,291 +1,229 @@
-//! Every way in which Home Assistant's answer can fail to come: its cause, its mend and its sentence.
+//! Every fault that can keep Home Assistant's answer from Alexa, and how one that happened is logged.
 
-use crate::setting::{Problem, SettingError};
-use crate::speech::Sentence;
+use std::error::Error;
+use std::fmt;
 
-/// What went wrong. [`Fault::words`] says it in full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    Setting(SettingError),
-    NoToken,
-    UnusableToken,
-    TokenRefused,
-    LongLivedTokenRefused,
-    Banned,
-    Firewall,
-    ProxyNotTrusted,
-    AlexaOff,
-    NotHomeAssistant,
-    MethodRefused,
-    Moved,
-    LoginPage,
-    BehindProxy,
-    ServerError,
-    UnexpectedStatus,
-    WebPage,
-    NotJson,
-    CutShort,
-    TooLarge,
-    Unanswered,
-    BrokenOff,
-    NotHttp,
-    NameNotFound,
-    Refused,
-    Unreachable,
-    ConnectTimeout,
-    Unacknowledged,
-    HandshakeBroken,
-    SelfSigned,
-    UnknownIssuer,
-    IncompleteChain,
-    CertificateExpired,
-    CertificateNotYetValid,
-    CertificateForOtherName,
-    BadCertificate,
-    ClientCertificateWanted,
-    ClientCertificateRefused,
-    PlainHttp,
-    OldTls,
-    Late,
-    NeverAnswered,
+use reqwest::StatusCode;
+use tracing::{error, warn};
+
+use crate::config::SettingError;
+use crate::messages::Messages;
+use crate::secret::Redactor;
+
+/// What can go wrong.
+#[derive(Clone, Copy)]
+pub struct Fault {
+    /// What is wrong, for the log.
+    pub cause: &'static str,
+    /// What the owner can do about it.
+    pub remedy: &'static str,
+    /// What Alexa says.
+    pub says: fn(&Messages) -> &'static str,
+    /// Whether a second try may do better: never where a certificate, say, would only be refused again.
+    pub is_transient: bool,
 }
 
 impl Fault {
-    /// What Alexa says of it.
-    pub fn sentence(self) -> Sentence {
-        self.words().2
+    const fn new(says: fn(&Messages) -> &'static str, cause: &'static str, remedy: &'static str) -> Self {
+        Self { cause, remedy, says, is_transient: false }
     }
 
-    /// Whether a second try may do better. Of a certificate, say, it would only hear the same.
-    pub fn may_pass(self) -> bool {
-        matches!(self, Self::NameNotFound | Self::Refused | Self::HandshakeBroken | Self::Unanswered)
+    const fn transient(self) -> Self {
+        Self { is_transient: true, ..self }
+    }
+}
+
+#[rustfmt::skip] // A table.
+impl Fault {
+    // The request.
+    pub const NO_TOKEN: Self = Self::new(|says| says.link_account,
+        "the request has no access token",
+        "link the account in the Alexa app (the skill's page, Settings, Link Account); where that page has no such button, set up Account Linking in the Alexa developer console");
+    pub const UNUSABLE_TOKEN: Self = Self::new(|says| says.link_account,
+        "the request's access token has characters that no HTTP header may have",
+        "disable the skill in the Alexa app, enable it and link the account again; check that the Access Token URI in the developer console ends with /auth/token");
+
+    // What Home Assistant itself answers.
+    pub const TOKEN_REFUSED: Self = Self::new(|says| says.link_account,
+        "Home Assistant refused the access token",
+        "link the account again in the Alexa app; if it happens every half hour, check the Access Token URI in the developer console");
+    pub const LONG_LIVED_TOKEN_REFUSED: Self = Self::new(|says| says.link_account,
+        "Home Assistant refused LONG_LIVED_ACCESS_TOKEN",
+        "make a new token on your profile page in Home Assistant, or remove the setting and link the account in the Alexa app");
+    pub const BANNED: Self = Self::new(|says| says.banned,
+        "Home Assistant has banned the address that the request came from",
+        "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, set use_x_forwarded_for and trusted_proxies, or the proxy itself is banned");
+    pub const PROXY_NOT_TRUSTED: Self = Self::new(|says| says.proxy_not_trusted,
+        "Home Assistant does not trust the reverse proxy that the request came through",
+        "in configuration.yaml, under http:, set use_x_forwarded_for: true and list the proxy's address under trusted_proxies (Home Assistant's log names it), then restart Home Assistant");
+    pub const ALEXA_NOT_ENABLED: Self = Self::new(|says| says.alexa_not_enabled,
+        "Home Assistant has nothing at /api/alexa",
+        "add the line alexa: to configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds");
+    pub const SERVER_ERROR: Self = Self::new(|says| says.bad_answer,
+        "Home Assistant had an internal error",
+        "look for it in Home Assistant's log: Settings, System, Logs");
+
+    // What something in front of it answers, or what BASE_URL leads to instead.
+    pub const FIREWALL: Self = Self::new(|says| says.firewall,
+        "a firewall in front of Home Assistant stopped the request",
+        "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path");
+    pub const LOGIN_REQUIRED: Self = Self::new(|says| says.firewall,
+        "something in front of Home Assistant wants people to log in",
+        "let POST /api/alexa pass the access proxy: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; or set BASE_URL to an address that does not go through it");
+    pub const BAD_GATEWAY: Self = Self::new(|says| says.unreachable,
+        "the proxy in front of Home Assistant got no answer from it",
+        "check that Home Assistant runs and that the proxy has its right address and port");
+    pub const NOT_HOME_ASSISTANT: Self = Self::new(|says| says.wrong_address,
+        "the answer is not Home Assistant's",
+        "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa on to it, past any login page");
+    pub const REDIRECTED: Self = Self::new(|says| says.wrong_address,
+        "BASE_URL redirects to another address",
+        "set BASE_URL to where it redirects to, without /api/alexa (most often https:// instead of http://); redirects are not followed, for the token goes to BASE_URL alone");
+    pub const UNEXPECTED_ANSWER: Self = Self::new(|says| says.bad_answer,
+        "the answer is not one that Home Assistant gives",
+        "check that BASE_URL leads to Home Assistant, and that no proxy in front of it changes its answers or cuts them short");
+
+    // The connection.
+    pub const NAME_NOT_FOUND: Self = Self::new(|says| says.unreachable,
+        "the name in BASE_URL has no address",
+        "check BASE_URL for a typo, and that its dynamic DNS is up to date; names such as homeassistant.local are known at home only").transient();
+    pub const REFUSED: Self = Self::new(|says| says.unreachable,
+        "nobody listens at BASE_URL's address and port",
+        "check that Home Assistant runs, that BASE_URL has the right port, and that the router forwards it").transient();
+    pub const NO_CONNECTION: Self = Self::new(|says| says.unreachable,
+        "nobody answers at BASE_URL's address",
+        "open the port in the router and the firewall; use a public address, for AWS can reach neither those of a home network (10., 172.16. to 172.31., 192.168.) nor IPv6 alone; check that the port speaks what BASE_URL begins with");
+    pub const UNACKNOWLEDGED: Self = Self::new(|says| says.unreachable,
+        "nobody has acknowledged the request: the connection to Home Assistant is dead",
+        "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived");
+    pub const CONNECTION_CLOSED: Self = Self::new(|says| says.bad_answer,
+        "the connection was closed before the whole answer came",
+        "look into Home Assistant's log and the proxy's; Home Assistant may have done what was asked, so the request was not sent again").transient();
+    pub const NOT_HTTP: Self = Self::new(|says| says.wrong_address,
+        "what came back is not HTTP",
+        "if the port is one for https, let BASE_URL begin with https://; else check the port");
+
+    // TLS.
+    pub const NOT_TLS: Self = Self::new(|says| says.wrong_address,
+        "the port does not speak TLS",
+        "if Home Assistant has no certificate of its own there, let BASE_URL begin with http://, or better put a proxy with a certificate in front of it; else check the port");
+    pub const UNSUPPORTED_TLS: Self = Self::new(|says| says.insecure,
+        "the server knows no TLS version or cipher that is safe today",
+        "turn on TLS 1.2 or 1.3 there, with a cipher of ssl_profile: modern or intermediate");
+    pub const HANDSHAKE_CLOSED: Self = Self::new(|says| says.insecure,
+        "the connection was closed before a secure connection was made",
+        "check that the port in BASE_URL is the one for https, and look into the proxy's log").transient();
+    pub const UNTRUSTED_CERTIFICATE: Self = Self::new(|says| says.insecure,
+        "the server's certificate was not issued by a public CA",
+        "put the CA's certificate, or the self-signed one itself, into CA_CERTIFICATE, or use one of a public CA, such as Let's Encrypt: account linking needs that");
+    pub const INCOMPLETE_CHAIN: Self = Self::new(|says| says.insecure,
+        "the server does not send the certificate of the CA that issued its own",
+        "let it send the whole chain: in Home Assistant ssl_certificate: fullchain.pem and not cert.pem, likewise in a proxy; if the CA is your own, put its certificate into CA_CERTIFICATE");
+    pub const CERTIFICATE_EXPIRED: Self = Self::new(|says| says.insecure,
+        "the server's certificate has expired",
+        "renew it, and restart what serves it: the Let's Encrypt or DuckDNS app of Home Assistant does both when it can reach the internet");
+    pub const CERTIFICATE_NOT_YET_VALID: Self = Self::new(|says| says.insecure,
+        "the server's certificate is not valid yet",
+        "check the clock of the machine that made it, or wait until it is valid");
+    pub const CERTIFICATE_FOR_OTHER_NAME: Self = Self::new(|says| says.insecure,
+        "the server's certificate is for another name",
+        "use in BASE_URL a name that the certificate has, or get a certificate for the name in BASE_URL; an IP address will not do");
+    pub const BAD_CERTIFICATE: Self = Self::new(|says| says.insecure,
+        "the server's certificate cannot be used",
+        "get a new one from a public CA, such as Let's Encrypt");
+    pub const CLIENT_CERTIFICATE_REQUIRED: Self = Self::new(|says| says.insecure,
+        "the server requires a client certificate",
+        "set CLIENT_CERTIFICATE, or remove ssl_peer_certificate from http: in configuration.yaml, or in the proxy let /api/alexa pass without one");
+    pub const CLIENT_CERTIFICATE_REFUSED: Self = Self::new(|says| says.insecure,
+        "the server refused the certificate of CLIENT_CERTIFICATE",
+        "let the CA that issued it be the server's ssl_peer_certificate (nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE");
+
+    // Time.
+    pub const LATE: Self = Self::new(|says| says.late,
+        "Home Assistant has the request, and has not answered in time",
+        "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true");
+    pub const NEVER_ANSWERED: Self = Self::new(|says| says.bad_answer,
+        "Home Assistant has the request, and has not answered for 15 minutes: the connection was closed",
+        "look for what hangs in Home Assistant; an intent with async_action: true answers at once");
+}
+
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        self.cause == other.cause
+    }
+}
+
+/// A fault that happened.
+pub struct Failure {
+    pub fault: Fault,
+    /// The name of the setting that is wrong, for the sentence that names one; else empty.
+    pub setting: &'static str,
+    /// The status of the answer, whoever gave it.
+    pub status: Option<StatusCode>,
+    /// What tells who gave the answer: some of its headers.
+    pub response: Option<String>,
+    /// The error underneath.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, setting: "", status: None, response: None, source: None }
+    }
+}
+
+impl From<&SettingError> for Failure {
+    fn from(error: &SettingError) -> Self {
+        let fault = Fault {
+            cause: "a setting is missing or wrong",
+            remedy: error.problem.remedy,
+            says: if error.problem.is_missing() { |says| says.setting_missing } else { |says| says.setting_wrong },
+            is_transient: false,
+        };
+        Self { setting: error.name, ..Self::from(fault).with_source(error.to_string()) }
+    }
+}
+
+impl Failure {
+    /// The same, with the error underneath.
+    pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
-    /// What is wrong, for the log.
-    pub fn cause(self) -> &'static str {
-        self.words().0
-    }
-
-    /// What its owner can do about it.
-    pub fn mend(self) -> &'static str {
-        self.words().1
-    }
-
-    /// Cause, mend, sentence.
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn words(self) -> (&'static str, &'static str, Sentence) {
-        match self {
-            Self::Setting(error) => {
-                let SettingError { name, problem } = error;
-                let missing = problem == Problem::Missing;
-                let sentence = if missing { Sentence::SettingMissing(name) } else { Sentence::SettingWrong(name) };
-                ("a setting is missing or wrong", error.mend(), sentence)
-            }
-            Self::NoToken => (
-                "the request holds no access token",
-                "link the account in the Alexa app (the skill's page, Settings, Link Account); where that page has no such button, set up ACCOUNT LINKING in the Alexa developer console",
-                Sentence::LinkAccount,
-            ),
-            Self::UnusableToken => (
-                "the request's access token holds characters that no HTTP header may hold",
-                "disable the skill in the Alexa app, enable it and link the account again; check that the Access Token URI in the developer console ends with /auth/token",
-                Sentence::LinkAccount,
-            ),
-            Self::TokenRefused => (
-                "Home Assistant refused the access token",
-                "link the account again in the Alexa app; if it happens every half hour, check the Access Token URI in the developer console. A www-authenticate header means that a proxy wants a password of its own: let /api/alexa pass without one",
-                Sentence::LinkAccount,
-            ),
-            Self::LongLivedTokenRefused => (
-                "Home Assistant refused LONG_LIVED_ACCESS_TOKEN",
-                "make a new token on your profile page in Home Assistant, or remove the setting and link the account in the Alexa app",
-                Sentence::LinkAccount,
-            ),
-            Self::Banned => (
-                "Home Assistant has banned the address that the request came from",
-                "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, set use_x_forwarded_for and trusted_proxies, or the proxy itself is banned",
-                Sentence::Banned,
-            ),
-            Self::Firewall => (
-                "a firewall before Home Assistant stopped the request",
-                "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path",
-                Sentence::Firewall,
-            ),
-            Self::ProxyNotTrusted => (
-                "Home Assistant does not trust the reverse proxy that the request came through",
-                "in configuration.yaml, under http:, set use_x_forwarded_for: true and list the proxy's address under trusted_proxies (Home Assistant's log names it), then restart Home Assistant",
-                Sentence::ProxyNotTrusted,
-            ),
-            Self::AlexaOff => (
-                "Home Assistant has nothing at /api/alexa",
-                "add the line alexa: to configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds",
-                Sentence::AlexaOff,
-            ),
-            Self::NotHomeAssistant => (
-                "there is nothing at BASE_URL/api/alexa, and it is not Home Assistant that says so",
-                "set BASE_URL to the address at which Home Assistant itself opens, with its port and path",
-                Sentence::WrongAddress,
-            ),
-            Self::MethodRefused => (
-                "what is at BASE_URL/api/alexa takes no POST",
-                "set BASE_URL to the address of Home Assistant itself, and let the proxy before it pass POST",
-                Sentence::WrongAddress,
-            ),
-            Self::Moved => (
-                "BASE_URL leads on to another address",
-                "set BASE_URL to where it was sent, less /api/alexa (most often https:// in place of http://); redirects are not followed, for the token goes to BASE_URL alone",
-                Sentence::WrongAddress,
-            ),
-            Self::LoginPage => (
-                "BASE_URL leads to a page where people log in",
-                "let POST /api/alexa pass the access proxy: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; or set BASE_URL to an address that does not go through it",
-                Sentence::Firewall,
-            ),
-            Self::BehindProxy => (
-                "the proxy before Home Assistant got no answer from it",
-                "check that Home Assistant runs and that the proxy has its right address and port",
-                Sentence::Unreachable,
-            ),
-            Self::ServerError => (
-                "Home Assistant had an internal error",
-                "look for it in Home Assistant's log: Settings, System, Logs",
-                Sentence::BadAnswer,
-            ),
-            Self::UnexpectedStatus => (
-                "the answer has a status that Home Assistant does not give here",
-                "check that BASE_URL leads to Home Assistant, and what the proxy before it does",
-                Sentence::BadAnswer,
-            ),
-            Self::WebPage => (
-                "the answer is a web page",
-                "set BASE_URL to the address of Home Assistant itself, without a path such as /lovelace, and let /api/alexa pass any login page before it",
-                Sentence::WrongAddress,
-            ),
-            Self::NotJson => (
-                "the answer is not JSON",
-                "check that BASE_URL leads to Home Assistant, and that no proxy changes its answers",
-                Sentence::BadAnswer,
-            ),
-            Self::CutShort => (
-                "the answer is JSON that ends too early",
-                "check the proxy before Home Assistant: it passes on a part of the answer only",
-                Sentence::BadAnswer,
-            ),
-            Self::TooLarge => (
-                "the answer is larger than the 6 MB that Lambda takes",
-                "shorten what the intent says: Alexa takes 120 KB at most",
-                Sentence::BadAnswer,
-            ),
-            Self::Unanswered => (
-                "the connection was closed before an answer came",
-                "look into Home Assistant's log and the proxy's; Home Assistant may have done what was asked, so the request was not sent again",
-                Sentence::BadAnswer,
-            ),
-            Self::BrokenOff => (
-                "the connection was closed half way through the answer",
-                "look into Home Assistant's log and the proxy's; Home Assistant may have done what was asked, so the request was not sent again",
-                Sentence::BadAnswer,
-            ),
-            Self::NotHttp => (
-                "what came back is not HTTP",
-                "if the port is one for https, let BASE_URL begin with https://; else check the port",
-                Sentence::WrongAddress,
-            ),
-            Self::NameNotFound => (
-                "the name in BASE_URL has no address",
-                "check BASE_URL for a slip, and that its dynamic DNS is up to date; names such as homeassistant.local are known at home only",
-                Sentence::Unreachable,
-            ),
-            Self::Refused => (
-                "nobody listens at BASE_URL's address and port",
-                "check that Home Assistant runs, that BASE_URL has the right port, and that the router forwards it",
-                Sentence::Unreachable,
-            ),
-            Self::Unreachable => (
-                "there is no way to BASE_URL's address",
-                "use a public address: those of a home network (10., 172.16. to 172.31., 192.168.) cannot be reached from AWS, and neither can IPv6 alone",
-                Sentence::Unreachable,
-            ),
-            Self::ConnectTimeout => (
-                "nobody answers at BASE_URL's address",
-                "open the port in the router and the firewall; use a public address, for AWS cannot reach those of a home network; check that the port speaks what BASE_URL begins with",
-                Sentence::Unreachable,
-            ),
-            Self::Unacknowledged => (
-                "nobody has acknowledged the request: the way to Home Assistant is dead",
-                "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived",
-                Sentence::Unreachable,
-            ),
-            Self::HandshakeBroken => (
-                "the connection was closed before a secure connection was made",
-                "check that the port in BASE_URL is the one for https, and look into the proxy's log",
-                Sentence::Insecure,
-            ),
-            Self::SelfSigned => (
-                "the certificate is self-signed",
-                "put it into CA_CERTIFICATE, or use one of a public authority, such as Let's Encrypt: account linking needs that",
-                Sentence::Insecure,
-            ),
-            Self::UnknownIssuer => (
-                "the certificate comes from an authority that is not publicly trusted",
-                "put the authority's certificate into CA_CERTIFICATE, or use one of a public authority, such as Let's Encrypt: account linking needs that",
-                Sentence::Insecure,
-            ),
-            Self::IncompleteChain => (
-                "the server does not send the certificate of the authority that signed its own",
-                "let it send the whole chain: in Home Assistant ssl_certificate: fullchain.pem and not cert.pem, likewise in a proxy; if the authority is your own, put its certificate into CA_CERTIFICATE",
-                Sentence::Insecure,
-            ),
-            Self::CertificateExpired => (
-                "the certificate has expired",
-                "renew it, and restart what serves it: the Let's Encrypt or DuckDNS add-on does both when it can reach the internet",
-                Sentence::Insecure,
-            ),
-            Self::CertificateNotYetValid => (
-                "the certificate is not valid yet",
-                "check the clock of the machine that made it, or wait until it is valid",
-                Sentence::Insecure,
-            ),
-            Self::CertificateForOtherName => (
-                "the certificate is for another name",
-                "use in BASE_URL a name that the certificate has, or get a certificate for the name in BASE_URL; an IP address will not do",
-                Sentence::Insecure,
-            ),
-            Self::BadCertificate => (
-                "the certificate cannot be used",
-                "get a new one from a public authority, such as Let's Encrypt",
-                Sentence::Insecure,
-            ),
-            Self::ClientCertificateWanted => (
-                "the server wants a certificate of its clients",
-                "set CLIENT_CERTIFICATE, or remove ssl_peer_certificate from http: in configuration.yaml, or in the proxy let /api/alexa pass without one",
-                Sentence::Insecure,
-            ),
-            Self::ClientCertificateRefused => (
-                "the server refused the certificate of CLIENT_CERTIFICATE",
-                "let the authority that signed it be the server's ssl_peer_certificate (nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE",
-                Sentence::Insecure,
-            ),
-            Self::PlainHttp => (
-                "the port does not speak TLS",
-                "if Home Assistant has no certificate of its own there, let BASE_URL begin with http://, or better put a proxy with a certificate before it; else check the port",
-                Sentence::WrongAddress,
-            ),
-            Self::OldTls => (
-                "the server knows no TLS version or cipher that is safe today",
-                "turn on TLS 1.2 or 1.3 there, with a cipher of ssl_profile: modern or intermediate",
-                Sentence::Insecure,
-            ),
-            Self::Late => (
-                "Home Assistant has taken the request and not answered in time",
-                "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true",
-                Sentence::Late,
-            ),
-            Self::NeverAnswered => (
-                "Home Assistant has taken the request and not answered for 15 minutes: the connection was closed",
-                "look for what hangs in Home Assistant; an intent with async_action: true answers at once",
-                Sentence::BadAnswer,
-            ),
+    /// Writes the one line that the log has of it, beside the line of its request.
+    pub fn log(&self, redactor: &Redactor) {
+        let cause = self.to_string();
+        let response = self.response.as_ref().map(|response| redactor.text(response));
+        let remedy = self.fault.remedy;
+        if [Fault::NO_TOKEN, Fault::LATE].contains(&self.fault) {
+            warn!(cause, remedy, response, "not answered by Home Assistant");
+        } else {
+            error!(cause, remedy, response, "not answered by Home Assistant");
         }
     }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.fault.cause.to_owned();
+        for error in self.source.iter().flat_map(|source| chain(source.as_ref())) {
+            let cause = error.to_string();
+            // Many errors repeat the one underneath at their end.
+            if !text.ends_with(&cause) {
+                text = text + ": " + &cause;
+            }
+        }
+        f.write_str(&text)
+    }
+}
+
+/// An error and all that caused it.
+///
+/// `source()` alone never reaches a `rustls::Error`: it is the *inner* error of an `io::Error`, whose `source()` is the
+/// inner error's source.
+pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
+        Some(error) => error.get_ref().map(|inner| inner as _),
+        None => error.source(),
+    })
 }

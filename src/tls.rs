@@ -1,9 +1,9 @@
-//! Which servers are trusted, and what is wrong with a certificate that is not.
+//! Which servers are trusted, and what the relay shows of itself.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
@@ -11,63 +11,68 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
 use crate::config::Config;
 use crate::fault::Fault;
 
 /// TLS as the relay speaks it: 1.2 and 1.3, on ring, for HTTP/1.1.
-pub fn client_config(config: &Config, caller: Arc<Caller>) -> ClientConfig {
+pub fn client_config(config: &Config, client_certificate: Arc<ClientCertificate>) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
-    let authorities = config.verify_certificates.then(|| {
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&config.authorities)), Arc::clone(&provider))
-            .build()
-            .expect("the store of authorities is not empty")
+    let trusted = config.verify_certificates.then(|| {
+        // Mozilla's CAs, whose certificates Amazon accepts too, and the owner's.
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        roots.add_parsable_certificates(config.ca_certificates.iter().cloned());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        verifier.build().expect("there are CAs")
     });
-    let verifier = Verifier { authorities, own: config.authorities.clone(), provider: Arc::clone(&provider) };
+    let verifier = Verifier { trusted, own: config.ca_certificates.clone(), provider: Arc::clone(&provider) };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(caller);
+        .with_client_cert_resolver(client_certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }
 
-/// Answers a server that asks who calls, and notes that it did.
+/// Shows the client certificate to a server that requests one, and notes that it did so.
 #[derive(Debug)]
-pub struct Caller {
+pub struct ClientCertificate {
     certificate: Option<Arc<CertifiedKey>>,
-    asked: AtomicBool,
-    let_in: AtomicBool,
+    requested: AtomicBool,
+    accepted: AtomicBool,
 }
 
-impl Caller {
-    /// One who shows this certificate, or none.
+impl ClientCertificate {
+    /// Shows this certificate, or none.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
-        Self { certificate, asked: AtomicBool::new(false), let_in: AtomicBool::new(false) }
+        Self { certificate, requested: AtomicBool::new(false), accepted: AtomicBool::new(false) }
     }
 
-    /// Notes that the server has answered, and so takes what it is shown.
-    pub fn note_let_in(&self) {
-        self.let_in.store(true, Ordering::Relaxed);
+    /// What is wrong where a server that has requested a client certificate ends the connection over it.
+    pub fn rejection(&self) -> Option<Fault> {
+        let is_shown = self.certificate.is_some();
+        let fault = if is_shown { Fault::CLIENT_CERTIFICATE_REFUSED } else { Fault::CLIENT_CERTIFICATE_REQUIRED };
+        self.requested.load(Relaxed).then_some(fault)
     }
 
-    /// What it means that a server closes a fresh connection without a word. Home Assistant does so where it does not
-    /// get the client certificate that it asked for.
-    pub fn fault_of_silence(&self) -> Option<Fault> {
-        let fault = if self.has_certs() { Fault::ClientCertificateRefused } else { Fault::ClientCertificateWanted };
-        (self.asked.load(Ordering::Relaxed) && !self.let_in.load(Ordering::Relaxed)).then_some(fault)
+    /// Whether a server has answered a request, and so has accepted what it was shown.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Relaxed)
+    }
+
+    /// Notes that a server has answered a request.
+    pub fn set_accepted(&self) {
+        self.accepted.store(true, Relaxed);
     }
 }
 
-impl ResolvesClientCert for Caller {
+impl ResolvesClientCert for ClientCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
+        self.requested.store(true, Relaxed);
         self.certificate.clone()
     }
 
@@ -76,18 +81,10 @@ impl ResolvesClientCert for Caller {
     }
 }
 
-/// Mozilla's authorities, whose certificates Amazon accepts too, and the owner's.
-fn roots(own: &[CertificateDer<'static>]) -> RootCertStore {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // Each was tried when the setting was read.
-    roots.add_parsable_certificates(own.iter().cloned());
-    roots
-}
-
 /// rustls' own check, which says more where it says "unknown issuer"; or no check.
 #[derive(Debug)]
 struct Verifier {
-    authorities: Option<Arc<WebPkiServerVerifier>>,
+    trusted: Option<Arc<WebPkiServerVerifier>>,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
@@ -101,18 +98,18 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(authorities) = &self.authorities else { return Ok(ServerCertVerified::assertion()) };
-        let checked = authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let checked = trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         checked.or_else(|error| {
-            // The very certificate that its owner has vouched for. webpki says this of it only after it has looked at
-            // its dates, and before it looks at its name.
-            if is_authority_as_server(&error) && self.own.contains(end_entity) {
+            // The very certificate that its owner trusts. webpki says this of it only after it has looked at its dates,
+            // and before it looks at its name.
+            if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 return Ok(ServerCertVerified::assertion());
             }
             // As `Error::Other`, whose text is that of the error within; in a `CertificateError` it would be its `Debug`.
-            Err(Distrust::of(&error, end_entity, intermediates)
-                .map_or(error, |distrust| rustls::Error::Other(OtherError(Arc::new(distrust)))))
+            Err(UntrustedChain::new(&error, end_entity, intermediates)
+                .map_or(error, |untrusted| rustls::Error::Other(OtherError(Arc::new(untrusted)))))
         })
     }
 
@@ -122,8 +119,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.authorities {
-            Some(authorities) => authorities.verify_tls12_signature(message, cert, dss),
+        match &self.trusted {
+            Some(trusted) => trusted.verify_tls12_signature(message, cert, dss),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -134,8 +131,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.authorities {
-            Some(authorities) => authorities.verify_tls13_signature(message, cert, dss),
+        match &self.trusted {
+            Some(trusted) => trusted.verify_tls13_signature(message, cert, dss),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -145,91 +142,47 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server has shown what `openssl req -x509` makes: an authority and a server's certificate in one.
-fn is_authority_as_server(error: &rustls::Error) -> bool {
+/// Whether rustls passes on this error of webpki, for which it has no word of its own.
+pub fn is_webpki(error: &rustls::Error, expected: &webpki::Error) -> bool {
     matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
-        if other.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity))
+        if other.downcast_ref() == Some(expected))
 }
 
-/// Why no trusted authority stands behind a certificate, and which names the certificate has.
+/// The server's certificate was not issued by a trusted CA.
 #[derive(Debug)]
-struct Distrust {
-    fault: Fault,
+pub struct UntrustedChain {
+    /// The server sent no certificate besides its own, which somebody else has issued: the chain may be incomplete.
+    pub is_alone: bool,
+    is_self_signed: bool,
     names: Vec<String>,
 }
 
-impl Distrust {
-    fn of(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
-        // A bad signature is that of an authority which has the name of a trusted one, such as that one's predecessor.
-        let unknown_issuer = matches!(
+impl UntrustedChain {
+    /// What the server sent, where `error` says that its issuer is not trusted.
+    fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
+        // A bad signature is that of an issuer with the name of a trusted CA, such as that one's predecessor. A CA's own
+        // certificate in a server's place is what `openssl req -x509` makes.
+        let is_untrusted = matches!(
             error,
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
-        );
-        if !unknown_issuer && !is_authority_as_server(error) {
-            return None;
-        }
-        let sent: Vec<_> = sent.iter().filter_map(|cert| EndEntityCert::try_from(cert).ok()).collect();
-        let server = EndEntityCert::try_from(end_entity).ok()?;
-        let mut top = &server;
-        // As many steps as there are certificates: a ring of them must not hold us up.
-        for _ in &sent {
-            top = sent.iter().find(|cert| cert.subject() == top.issuer()).unwrap_or(top);
-        }
-        let fault = if server.issuer() == server.subject() {
-            Fault::SelfSigned
-        } else if top.issuer() == top.subject() {
-            Fault::UnknownIssuer
-        } else {
-            Fault::IncompleteChain
-        };
-        Some(Self { fault, names: server.valid_dns_names().map(str::to_owned).collect() })
+        ) || is_webpki(error, &webpki::Error::CaUsedAsEndEntity);
+        let server = EndEntityCert::try_from(end_entity).ok().filter(|_| is_untrusted)?;
+        let is_self_signed = server.issuer() == server.subject();
+        let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
+        Some(Self {
+            is_alone: !is_self_signed && !sent.any(|certificate| certificate.subject() == server.issuer()),
+            is_self_signed,
+            names: server.valid_dns_names().map(str::to_owned).collect(),
+        })
     }
 }
 
-impl fmt::Display for Distrust {
+impl fmt::Display for UntrustedChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = if self.names.is_empty() { "no name".to_owned() } else { self.names.join(", ") };
-        write!(f, "no trusted authority stands behind the certificate, which is for {names}")
+        let kind = if self.is_self_signed { "self-signed, and" } else { "issued by a CA that is not trusted, and" };
+        write!(f, "it is {kind} for {names}")
     }
 }
 
-impl Error for Distrust {}
-
-/// Which fault a failed handshake is.
-pub fn fault(error: &rustls::Error) -> Fault {
-    use rustls::Error as E;
-    match error {
-        E::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::CertificateExpired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Fault::CertificateNotYetValid
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Fault::CertificateForOtherName
-            }
-            CertificateError::UnknownIssuer => Fault::UnknownIssuer,
-            _ => Fault::BadCertificate,
-        },
-        E::Other(OtherError(other)) => {
-            other.downcast_ref::<Distrust>().map_or(Fault::HandshakeBroken, |distrust| distrust.fault)
-        }
-        E::InvalidMessage(_) => Fault::PlainHttp,
-        E::PeerIncompatible(_)
-        | E::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => Fault::OldTls,
-        E::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::BadCertificate) => {
-            Fault::ClientCertificateWanted
-        }
-        // A server that knows no site of this name, as nginx' ssl_reject_handshake has it.
-        E::AlertReceived(AlertDescription::UnrecognisedName) => Fault::CertificateForOtherName,
-        E::AlertReceived(
-            AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError,
-        ) => Fault::ClientCertificateRefused,
-        _ => Fault::HandshakeBroken,
-    }
-}
+impl Error for UntrustedChain {}

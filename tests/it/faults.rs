@@ -1,4 +1,4 @@
-//! Whatever goes wrong, Alexa says what, and the log says how to mend it.
+//! Whatever goes wrong, Alexa says what, and the log says how to fix it.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::event;
 use crate::support::home::{ANSWER, Connection, Home};
 use crate::support::http::response;
 use crate::support::relay::Relay;
-use crate::support::tls::{Authority, Identity, YEARS};
+use crate::support::tls::{Ca, Identity, YEARS};
 
 /// The beginnings of the sentences.
 const LINK: &str = "Home Assistant does not know who you are.";
@@ -37,7 +37,7 @@ fn assert_says(relay: Relay, sentence: &str, log_parts: &[&str]) {
     }
     assert_eq!(reply, expected);
     let line = log.lines().last().expect("a line");
-    assert!(line.contains("cause=") && line.contains("mend="), "{log}");
+    assert!(line.contains("cause=") && line.contains("remedy="), "{log}");
     for part in log_parts {
         assert!(line.contains(part), "{part:?} in {line}");
     }
@@ -69,7 +69,7 @@ fn no_token() {
     assert_eq!(reply["response"]["card"], json!({ "type": "LinkAccount" }));
     assert_eq!(home.connections(), 0);
     let log = relay.end();
-    assert!(log.contains("WARN") && log.contains("the request holds no access token"), "{log}");
+    assert!(log.contains("WARN") && log.contains("the request has no access token"), "{log}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_token_that_no_header_can_hold() {
         assert!(reply["response"]["outputSpeech"]["text"].as_str().unwrap().starts_with(LINK), "{reply}");
         assert_eq!(reply["response"]["card"], json!({ "type": "LinkAccount" }));
         assert_eq!(home.connections(), 0);
-        assert!(relay.end().contains("characters that no HTTP header may hold"));
+        assert!(relay.end().contains("characters that no HTTP header may have"));
     }
 }
 
@@ -131,8 +131,8 @@ fn no_alexa_in_home_assistant_or_no_home_assistant() {
     let theirs = response("404 Not Found", &[("content-type", "text/plain; charset=utf-8")], "404: Not Found");
     assert_answer_says(theirs, ALEXA_OFF, &["nothing at /api/alexa", "alexa:", "status 404"]);
     let others = response("404 Not Found", &[("server", "nginx"), ("content-type", "text/html")], "<html>404</html>");
-    assert_answer_says(others, ADDRESS, &["not Home Assistant", "server: nginx"]);
-    assert_answer_says(response("405 Method Not Allowed", &[], ""), ADDRESS, &["takes no POST", "status 405"]);
+    assert_answer_says(others, ADDRESS, &["not Home Assistant's", "server: nginx"]);
+    assert_answer_says(response("405 Method Not Allowed", &[], ""), ADDRESS, &["not Home Assistant's", "status 405"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_redirect_is_named_with_where_it_leads() {
     assert_answer_says(
         to("https://home.example.org/api/alexa"),
         ADDRESS,
-        &["leads on", "location: https://home.example.org/api/alexa"],
+        &["redirects", "location: https://home.example.org/api/alexa"],
     );
     assert_answer_says(
         to("https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret"),
@@ -154,7 +154,11 @@ fn a_redirect_is_named_with_where_it_leads() {
 fn a_proxy_with_no_home_assistant_behind_it() {
     for status in ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout", "520 x", "523 x", "530 x"] {
         let part = format!("status {}", &status[..3]);
-        assert_answer_says(response(status, &[], "<html>"), UNREACHABLE, &["the proxy before Home Assistant", &part]);
+        assert_answer_says(
+            response(status, &[], "<html>"),
+            UNREACHABLE,
+            &["the proxy in front of Home Assistant", &part],
+        );
     }
 }
 
@@ -163,17 +167,21 @@ fn an_internal_error() {
     for status in ["500 Internal Server Error", "501 x", "519 x", "599 x"] {
         assert_answer_says(response(status, &[], "500 Internal Server Error"), ANSWER_LOST, &["internal error"]);
     }
-    assert_answer_says(response("418 Teapot", &[], ""), ANSWER_LOST, &["status that Home Assistant does not give"]);
+    assert_answer_says(
+        response("418 Teapot", &[], ""),
+        ANSWER_LOST,
+        &["not one that Home Assistant gives", "status 418"],
+    );
 }
 
 #[test]
 fn an_answer_that_is_no_json() {
     let page = response("200 OK", &[("content-type", "text/html")], "<!DOCTYPE html><title>Home Assistant</title>");
-    assert_answer_says(page, ADDRESS, &["web page", "content-type: text/html"]);
+    assert_answer_says(page, ADDRESS, &["not Home Assistant's", "content-type: text/html"]);
     assert_answer_says(response("200 OK", &[], "OK"), ANSWER_LOST, &["not JSON"]);
     assert_answer_says(response("200 OK", &[], b"{\"a\":\"\xff\"}"), ANSWER_LOST, &["not JSON"]);
     assert_answer_says(response("200 OK", &[], format!("{ANSWER}{ANSWER}")), ANSWER_LOST, &["not JSON"]);
-    assert_answer_says(response("200 OK", &[], &ANSWER[..40]), ANSWER_LOST, &["ends too early"]);
+    assert_answer_says(response("200 OK", &[], &ANSWER[..40]), ANSWER_LOST, &["not JSON", "EOF"]);
 }
 
 #[test]
@@ -188,13 +196,13 @@ fn an_answer_that_is_too_large() {
 #[test]
 fn a_connection_that_is_closed_too_early() {
     let after_reading = |connection: &mut Connection| drop(connection.request());
-    assert_server_says(after_reading, ANSWER_LOST, &["before an answer came", "not sent again"]);
+    assert_server_says(after_reading, ANSWER_LOST, &["before the whole answer came", "not sent again"]);
     let half_way = |connection: &mut Connection| {
         connection.request();
         let answer = response("200 OK", &[], ANSWER);
         connection.send(&answer[..answer.len() - 10]);
     };
-    assert_server_says(half_way, ANSWER_LOST, &["half way through the answer", "not sent again"]);
+    assert_server_says(half_way, ANSWER_LOST, &["before the whole answer came", "not sent again"]);
 }
 
 #[test]
@@ -224,9 +232,9 @@ fn a_port_where_nobody_listens() {
 }
 
 #[test]
-fn an_address_that_there_is_no_way_to() {
+fn an_address_that_there_is_no_route_to() {
     // No connection can be made to the broadcast address, and no packet leaves.
-    assert_says(Relay::to("http://255.255.255.255:8123"), UNREACHABLE, &["no way to", "public address"]);
+    assert_says(Relay::to("http://255.255.255.255:8123"), UNREACHABLE, &["nobody answers", "public address"]);
 }
 
 #[test]
@@ -243,29 +251,32 @@ fn an_address_that_nobody_answers_at() {
 
 #[test]
 fn certificates_that_are_not_valid_now() {
-    assert_certificate_says(Authority::new().issue(2020..2021), &["has expired", "renew it"]);
-    assert_certificate_says(Authority::new().issue(2080..2090), &["not valid yet", "clock"]);
+    assert_certificate_says(Ca::new().issue(2020..2021), &["has expired", "renew it"]);
+    assert_certificate_says(Ca::new().issue(2080..2090), &["not valid yet", "clock"]);
 }
 
 #[test]
-fn certificates_that_no_public_authority_stands_behind() {
-    assert_certificate_says(Identity::self_signed(), &["self-signed", "Let's Encrypt", "which is for localhost"]);
-    assert_certificate_says(Authority::new().as_server(), &["self-signed", "Let's Encrypt"]);
-    let root = Authority::new();
-    assert_certificate_says(root.issue(YEARS).with(root.certificate()), &["not publicly trusted", "Let's Encrypt"]);
+fn certificates_that_no_public_ca_issued() {
+    assert_certificate_says(Identity::self_signed(), &["self-signed", "Let's Encrypt", "for localhost"]);
+    assert_certificate_says(Ca::new().as_server(), &["self-signed", "Let's Encrypt"]);
+    let root = Ca::new();
+    assert_certificate_says(
+        root.issue(YEARS).with(root.certificate()),
+        &["not issued by a public CA", "Let's Encrypt"],
+    );
     let intermediate = root.intermediate();
     let whole = intermediate.issue(YEARS).with(intermediate.certificate()).with(root.certificate());
-    assert_certificate_says(whole, &["not publicly trusted"]);
+    assert_certificate_says(whole, &["not issued by a public CA"]);
     assert_certificate_says(intermediate.issue(YEARS), &["does not send the certificate", "fullchain.pem"]);
 }
 
 #[test]
-fn a_server_that_wants_a_certificate_of_its_clients() {
-    let home = Home::over_tls(Identity::self_signed().server_for(&Authority::new()), |_| {});
+fn a_server_that_requires_a_client_certificate() {
+    let home = Home::over_tls(Identity::self_signed().server_for(&Ca::new()), |_| {});
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "True")]);
-    assert_says(relay, INSECURE, &["wants a certificate of its clients", "ssl_peer_certificate"]);
+    assert_says(relay, INSECURE, &["requires a client certificate", "ssl_peer_certificate"]);
     let nginx = "<html><h1>400 Bad Request</h1>No required SSL certificate was sent</html>";
-    assert_answer_says(response("400 Bad Request", &[], nginx), INSECURE, &["wants a certificate of its clients"]);
+    assert_answer_says(response("400 Bad Request", &[], nginx), INSECURE, &["requires a client certificate"]);
 }
 
 #[test]
@@ -279,7 +290,7 @@ fn plain_http_where_tls_is_expected_and_tls_where_plain_http_is() {
 }
 
 #[test]
-fn a_server_with_no_tls_version_of_today() {
+fn a_server_with_no_safe_tls_version() {
     // The alert "protocol version", which a server of TLS 1.1 sends.
     let old = |connection: &mut Connection| {
         connection.send(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 70]);

@@ -62,7 +62,7 @@ fn a_home_that_takes_no_byte_of_a_request_is_not_said_to_work_on_it() {
     let relay = Relay::to(&home.url());
     let speech = speech(&relay.invoke_by(event, millis_from_now(30_000)).reply());
     assert!(speech.starts_with("I cannot reach Home Assistant."), "{speech}");
-    assert!(relay.log_with("mend=").contains("nobody has acknowledged the request"));
+    assert!(relay.log_with("remedy=").contains("nobody has acknowledged the request"));
 }
 
 #[test]

@@ -21,14 +21,14 @@ fn a_request_is_one_line_with_type_intent_status_time_and_id() {
 }
 
 #[test]
-fn a_fault_is_one_line_more_with_cause_mend_and_what_was_seen() {
+fn a_fault_is_one_line_more_with_cause_remedy_and_response() {
     let home = Home::answering(response("404 Not Found", &[("server", "nginx")], "<html>"));
     let relay = Relay::to(&home.url());
     relay.reply(event("locate-intent"));
     let log = relay.end();
     let [request, fault] = log.lines().collect::<Vec<_>>()[..] else { panic!("two lines:\n{log}") };
     assert!(request.contains("INFO") && request.contains("status=404"), "{request}");
-    for part in ["ERROR", "cause=", "mend=", "server: nginx", REQUEST_ID] {
+    for part in ["ERROR", "cause=", "remedy=", "response=", "server: nginx", REQUEST_ID] {
         assert!(fault.contains(part), "{part} in {fault}");
     }
 }

@@ -1,15 +1,15 @@
 //! What users are promised, shown on the real program.
 
+mod advanced_setups;
 mod bad_input;
 mod faults;
-mod harder_homes;
+mod idle_connection;
 mod in_time;
-mod kept_connection;
+mod late_request;
 mod logging;
 mod never_twice;
 mod passing_on;
 #[cfg(feature = "real-home-assistant")]
 mod real_home_assistant;
 mod settings;
-mod slow_home;
 mod support;

@@ -21,14 +21,14 @@ enum Closes {
 }
 
 impl Closes {
-    /// Does so, and counts the POST that it saw.
+    /// Does so, and counts the POST that arrived.
     fn serve(self, connection: &mut Connection, posts: &AtomicUsize) {
-        let seen = match self {
+        let arrived = match self {
             Self::BeforeReading => false,
             Self::WhileReading => connection.head().is_some(),
             Self::AfterReading | Self::HalfWayThroughItsAnswer => connection.request().is_some(),
         };
-        posts.fetch_add(usize::from(seen), SeqCst);
+        posts.fetch_add(usize::from(arrived), SeqCst);
         if self == Self::HalfWayThroughItsAnswer {
             connection.send(&response("200 OK", &[], ANSWER)[..60]);
         }
@@ -54,7 +54,7 @@ fn a_fresh_connection_that_is_closed_sees_one_post_at_most() {
 }
 
 #[test]
-fn a_kept_connection_that_is_closed_sees_one_post_at_most() {
+fn an_idle_connection_that_is_closed_sees_one_post_at_most() {
     for closes in ALL {
         let posts = Arc::new(AtomicUsize::new(0));
         let home = Home::behaving({

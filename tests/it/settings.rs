@@ -20,18 +20,29 @@ fn a_missing_base_url_is_spoken_and_logged_at_start() {
 
 #[test]
 fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
+    const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let (one, other) = (Identity::self_signed(), Identity::self_signed().pem_with_key());
+    let other = other.split_inclusive("-----END CERTIFICATE-----\n").nth(1).unwrap().to_owned();
     for (name, value, cause) in [
-        ("BASE_URL", "ftp://home.example.org", "BASE_URL does not begin with https:// or http://"),
-        ("BASE_URL", "https://me:geheim@home.example.org", "BASE_URL holds a user name or a password"),
+        ("BASE_URL", "geheim", "BASE_URL is not a URL"),
+        ("BASE_URL", "https://gehe im.example.org", "BASE_URL is not a URL"),
+        ("BASE_URL", "https://geheim..example.org", "BASE_URL is not a URL"),
+        ("BASE_URL", "geheim.local:8123", "BASE_URL does not begin with https:// or http://"),
+        ("BASE_URL", "https://home.example.org/?geheim", "BASE_URL has a query"),
+        ("BASE_URL", "https://home.example.org/#geheim", "BASE_URL has a query (the part from ? on) or a fragment"),
+        ("BASE_URL", "https://me:geheim@home.example.org", "BASE_URL has a user name or a password"),
         ("NOT_VERIFY_SSL", "geheim", "NOT_VERIFY_SSL is neither on nor off"),
         ("DEBUG", "geheim", "DEBUG is neither on nor off"),
-        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "LONG_LIVED_ACCESS_TOKEN holds characters"),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "LONG_LIVED_ACCESS_TOKEN has characters"),
         ("EXTRA_HEADERS", "X-Key: geheim", "EXTRA_HEADERS is not a JSON object"),
         ("EXTRA_HEADERS", r#"{"X-Key": "geheim\n"}"#, "EXTRA_HEADERS has a name or a text that no header may have"),
         ("EXTRA_HEADERS", r#"{"Authorization": "geheim"}"#, "EXTRA_HEADERS has a header that the relay or HTTP"),
-        ("CA_CERTIFICATE", "geheim.pem", "CA_CERTIFICATE holds no -----BEGIN, and is not the name of a file"),
-        ("CA_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CA_CERTIFICATE holds no certificate"),
-        ("CLIENT_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CLIENT_CERTIFICATE holds no certificate"),
+        ("CA_CERTIFICATE", "geheim.pem", "CA_CERTIFICATE has no -----BEGIN, and is not the name of a file"),
+        ("CA_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CA_CERTIFICATE has no certificate"),
+        ("CLIENT_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "CLIENT_CERTIFICATE has no certificate"),
+        ("CLIENT_CERTIFICATE", one.pem(), "CLIENT_CERTIFICATE has no private key that can be read"),
+        ("CLIENT_CERTIFICATE", &(one.pem().to_owned() + ENCRYPTED), "CLIENT_CERTIFICATE has a private key with a"),
+        ("CLIENT_CERTIFICATE", &(one.pem().to_owned() + &other), "CLIENT_CERTIFICATE has a private key that does not"),
     ] {
         let home = Home::saying(ANSWER);
         let relay = Relay::start(&[("BASE_URL", &home.url()), (name, value)]);
@@ -45,7 +56,7 @@ fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
 }
 
 #[test]
-fn any_certificate_will_do_where_not_verify_ssl_is_on() {
+fn any_certificate_is_accepted_where_not_verify_ssl_is_on() {
     let answer = || {
         Home::over_tls(Identity::self_signed().server(), |connection| {
             connection.answer_all(&response("200 OK", &[], ANSWER));

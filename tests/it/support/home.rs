@@ -1,4 +1,4 @@
-//! A stand-in for Home Assistant, which behaves as it is told and remembers what it was asked.
+//! A fake Home Assistant, which behaves as it is told and remembers what it was asked.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,22 +13,20 @@ use super::server::Server;
 /// An answer of Home Assistant to an intent.
 pub const ANSWER: &str = r#"{"version":"1.0","sessionAttributes":{},"response":{"shouldEndSession":true,"outputSpeech":{"type":"PlainText","text":"OK"}}}"#;
 
-/// A stand-in for Home Assistant.
+/// A fake Home Assistant.
 pub struct Home {
     server: Server,
     scheme: &'static str,
     requests: Requests,
-    heads: Requests,
 }
 
 type Requests = Arc<Mutex<Vec<Request>>>;
 
-/// A connection to the stand-in.
+/// A connection to the fake Home Assistant.
 pub struct Connection {
     stream: Box<dyn Stream>,
     socket: TcpStream,
     requests: Requests,
-    heads: Requests,
 }
 
 trait Stream: Read + Write + Send {}
@@ -48,15 +46,15 @@ impl Home {
 
     /// Does as it is told with every connection.
     pub fn behaving(behave: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let (requests, heads) = (Requests::default(), Requests::default());
+        let requests = Requests::default();
         let server = Server::start({
-            let (requests, heads) = (Arc::clone(&requests), Arc::clone(&heads));
+            let requests = Arc::clone(&requests);
             move |socket| {
                 let stream = Box::new(socket.try_clone().expect("a handle"));
-                behave(&mut Connection { stream, socket, requests: Arc::clone(&requests), heads: Arc::clone(&heads) });
+                behave(&mut Connection { stream, socket, requests: Arc::clone(&requests) });
             }
         });
-        Self { server, scheme: "http", requests, heads }
+        Self { server, scheme: "http", requests }
     }
 
     /// The same over TLS. A handshake that fails ends the connection.
@@ -71,12 +69,7 @@ impl Home {
         format!("{}://localhost:{}", self.scheme, self.server.port)
     }
 
-    /// The HEADs that were answered so far: the relay asks so whether a connection is alive.
-    pub fn heads(&self) -> Vec<Request> {
-        self.heads.lock().unwrap().clone()
-    }
-
-    /// The POSTs that were read so far.
+    /// The requests that were read so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -114,17 +107,11 @@ impl Connection {
         behave(self);
     }
 
-    /// The next POST; `None` where the relay closed the connection. A HEAD is answered as Home Assistant does it.
+    /// The next request; `None` where the relay closed the connection.
     pub fn request(&mut self) -> Option<Request> {
-        loop {
-            let request = Request::read(&mut self.stream).ok().flatten()?;
-            if request.method != "HEAD" {
-                self.requests.lock().unwrap().push(request.clone());
-                return Some(request);
-            }
-            self.heads.lock().unwrap().push(request);
-            self.send(b"HTTP/1.1 405 Method Not Allowed\r\nallow: POST\r\ncontent-length: 23\r\n\r\n");
-        }
+        let request = Request::read(&mut self.stream).ok().flatten()?;
+        self.requests.lock().unwrap().push(request.clone());
+        Some(request)
     }
 
     /// A request's head; nothing of its body is read.

@@ -1,4 +1,4 @@
-//! What the tests stand on: the real program, and stand-ins for all that it talks to.
+//! What the tests stand on: the real program, and fake servers for all that it talks to.
 
 pub mod home;
 pub mod http;

@@ -69,7 +69,7 @@ impl Server {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
             let _ = stream.shutdown(Shutdown::Read);
             // The last handle is the one that resets.
-            handle.join().expect("the stand-in did not panic");
+            handle.join().expect("the server did not panic");
         }
     }
 }

@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-/// An authority that nobody trusts.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// A CA that nobody trusts.
+pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key, and those that are sent after it.
 pub struct Identity {
@@ -23,12 +23,12 @@ pub struct Identity {
     key_pem: String,
 }
 
-impl Authority {
+impl Ca {
     pub fn new() -> Self {
         Self(CertifiedIssuer::self_signed(Self::params("A Root"), key()).expect("valid parameters"))
     }
 
-    /// An authority that this one stands behind.
+    /// A CA whose certificate this one issues.
     pub fn intermediate(&self) -> Self {
         Self(CertifiedIssuer::signed_by(Self::params("An Intermediate"), key(), &self.0).expect("valid parameters"))
     }
@@ -52,7 +52,7 @@ impl Authority {
         Identity::new(&params.signed_by(&key, &self.0).expect("valid parameters"), &key)
     }
 
-    /// The authority's own certificate in a server's place: what `openssl req -x509` makes.
+    /// The CA's own certificate in a server's place: what `openssl req -x509` makes.
     pub fn as_server(&self) -> Identity {
         Identity::new(self.0.as_ref(), self.0.key())
     }
@@ -79,8 +79,8 @@ impl Identity {
         Self::new(&leaf(name, years).self_signed(&key).expect("valid parameters"), &key)
     }
 
-    /// The same, and an authority: what `openssl req -x509 -addext subjectAltName=DNS:localhost` makes.
-    pub fn authority_for(name: &str, years: Range<i32>) -> Self {
+    /// The same, and a CA: what `openssl req -x509 -addext subjectAltName=DNS:localhost` makes.
+    pub fn ca_for(name: &str, years: Range<i32>) -> Self {
         let (mut params, key) = (leaf(name, years), key());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self::new(&params.self_signed(&key).expect("valid parameters"), &key)
@@ -116,21 +116,21 @@ impl Identity {
         self.server_of(&[&version::TLS12, &version::TLS13])
     }
 
-    /// A server that wants a certificate of its clients.
-    pub fn server_for(self, clients: &Authority) -> ServerConfig {
+    /// A server that requires a client certificate.
+    pub fn server_for(self, clients: &Ca) -> ServerConfig {
         self.server_of_for(&[&version::TLS12, &version::TLS13], clients)
     }
 
     /// The same, of these protocol versions.
-    pub fn server_of_for(self, versions: &[&'static SupportedProtocolVersion], clients: &Authority) -> ServerConfig {
+    pub fn server_of_for(self, versions: &[&'static SupportedProtocolVersion], clients: &Ca) -> ServerConfig {
         let mut roots = RootCertStore::empty();
-        roots.add(clients.certificate()).expect("an authority");
+        roots.add(clients.certificate()).expect("a CA");
         let provider = Arc::new(ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
         ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("versions that ring has")
-            .with_client_cert_verifier(verifier.expect("authorities"))
+            .with_client_cert_verifier(verifier.expect("CAs"))
             .with_single_cert(self.chain, self.key)
             .expect("a valid configuration")
     }

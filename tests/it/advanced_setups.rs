@@ -1,4 +1,4 @@
-//! Homes behind an access proxy, with an authority of their own, or that ask who calls.
+//! Homes behind an access proxy, with a CA of their own, or that request a client certificate.
 
 use std::fs;
 use std::thread;
@@ -9,7 +9,7 @@ use rustls::{ServerConfig, version};
 use crate::support::home::{ANSWER, Home};
 use crate::support::http::response;
 use crate::support::relay::Relay;
-use crate::support::tls::{Authority, Identity, YEARS};
+use crate::support::tls::{Ca, Identity, YEARS};
 use crate::support::{event, event_with_token, scratch};
 
 const EXPIRED: std::ops::Range<i32> = 2020..2021;
@@ -39,8 +39,8 @@ fn extra_headers_are_sent_with_every_call() {
     relay.reply(event("launch-request"));
     thread::sleep(Duration::from_millis(4_200));
     relay.reply(event("launch-request"));
-    let calls = [home.requests(), home.heads()].concat();
-    assert_eq!(calls.len(), 3, "two requests, and a question between them");
+    let calls = home.requests();
+    assert_eq!((calls.len(), home.connections()), (2, 2));
     for call in calls {
         assert_eq!(call.header("cf-access-client-id"), Some("id.access"), "{}", call.method);
         assert_eq!(call.header("cf-access-client-secret"), Some("secret"), "{}", call.method);
@@ -65,15 +65,15 @@ fn the_values_of_extra_headers_are_not_logged_even_where_the_home_echoes_them() 
 }
 
 #[test]
-fn an_authority_of_its_owner_is_trusted() {
-    let root = Authority::new();
+fn a_ca_of_its_owner_is_trusted() {
+    let root = Ca::new();
     let intermediate = root.intermediate();
     for versions in [&[&version::TLS12], &[&version::TLS13]] {
         assert_trusted(&home(root.issue(YEARS).server_of(versions)), &[("CA_CERTIFICATE", &root.pem())]);
         let chain = intermediate.issue(YEARS).with(intermediate.certificate());
         assert_trusted(&home(chain.server_of(versions)), &[("CA_CERTIFICATE", &root.pem())]);
     }
-    let two = [Authority::new().pem(), root.pem()].concat();
+    let two = [Ca::new().pem(), root.pem()].concat();
     for pasted in [two.clone(), two.replace('\n', "\\n"), two.replace('\n', " ")] {
         assert_trusted(&home(root.issue(YEARS).server()), &[("CA_CERTIFICATE", &pasted)]);
     }
@@ -81,7 +81,7 @@ fn an_authority_of_its_owner_is_trusted() {
 
 #[test]
 fn a_certificate_may_be_a_file_beside_the_program() {
-    let (root, folder) = (Authority::new(), scratch());
+    let (root, folder) = (Ca::new(), scratch());
     fs::write(folder.path().join("home.pem"), root.pem()).unwrap();
     let settings = [("CA_CERTIFICATE", "home.pem"), ("LAMBDA_TASK_ROOT", folder.path().to_str().unwrap())];
     assert_trusted(&home(root.issue(YEARS).server()), &settings);
@@ -90,7 +90,7 @@ fn a_certificate_may_be_a_file_beside_the_program() {
 #[test]
 fn a_self_signed_certificate_of_its_owner_is_trusted() {
     for versions in [&[&version::TLS12], &[&version::TLS13]] {
-        for identity in [Identity::self_signed(), Identity::authority_for("localhost", YEARS)] {
+        for identity in [Identity::self_signed(), Identity::ca_for("localhost", YEARS)] {
             let pem = identity.pem().to_owned();
             assert_trusted(&home(identity.server_of(versions)), &[("CA_CERTIFICATE", &pem)]);
         }
@@ -98,37 +98,37 @@ fn a_self_signed_certificate_of_its_owner_is_trusted() {
 }
 
 #[test]
-fn what_its_owner_did_not_vouch_for_is_refused_unless_not_verify_ssl_is_on() {
-    let root = Authority::new();
-    let client = Authority::new().issue_for("alexa", YEARS);
-    let vouched = [
+fn what_its_owner_does_not_trust_is_refused_unless_not_verify_ssl_is_on() {
+    let root = Ca::new();
+    let client = Ca::new().issue_for("alexa", YEARS);
+    let trusted = [
         ("CA_CERTIFICATE", root.pem()),
         ("CLIENT_CERTIFICATE", client.pem_with_key()),
         ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#.to_owned()),
     ];
-    let vouched = vouched.each_ref().map(|(name, pem)| (*name, pem.as_str()));
+    let trusted = trusted.each_ref().map(|(name, pem)| (*name, pem.as_str()));
     for versions in [&[&version::TLS12], &[&version::TLS13]] {
         for (identity, cause) in [
-            (Authority::new().issue(YEARS), "does not send the certificate of the authority"),
-            (Identity::self_signed(), "the certificate is self-signed"),
-            (Identity::authority_for("localhost", YEARS), "the certificate is self-signed"),
-            (root.issue(EXPIRED), "the certificate has expired"),
-            (root.issue_for("other.example.org", YEARS), "the certificate is for another name"),
+            (Ca::new().issue(YEARS), "does not send the certificate of the CA"),
+            (Identity::self_signed(), "it is self-signed"),
+            (Identity::ca_for("localhost", YEARS), "it is self-signed"),
+            (root.issue(EXPIRED), "certificate has expired"),
+            (root.issue_for("other.example.org", YEARS), "certificate is for another name"),
         ] {
             let server = identity.server_of(versions);
-            assert_refused(&home(server.clone()), &vouched, cause);
-            assert_trusted(&home(server), &[&vouched[..], &[("NOT_VERIFY_SSL", "True")]].concat());
+            assert_refused(&home(server.clone()), &trusted, cause);
+            assert_trusted(&home(server), &[&trusted[..], &[("NOT_VERIFY_SSL", "True")]].concat());
         }
     }
 }
 
 #[test]
 fn a_self_signed_certificate_of_its_owner_is_refused_for_another_name_and_out_of_its_time() {
-    for make in [Identity::self_signed_for, Identity::authority_for] {
+    for make in [Identity::self_signed_for, Identity::ca_for] {
         for (name, years, cause) in [
-            ("localhost", EXPIRED, "the certificate has expired"),
-            ("localhost", 2080..2090, "the certificate is not valid yet"),
-            ("other.example.org", YEARS, "the certificate is for another name"),
+            ("localhost", EXPIRED, "certificate has expired"),
+            ("localhost", 2080..2090, "certificate is not valid yet"),
+            ("other.example.org", YEARS, "certificate is for another name"),
         ] {
             let identity = make(name, years);
             let pem = identity.pem().to_owned();
@@ -138,8 +138,8 @@ fn a_self_signed_certificate_of_its_owner_is_refused_for_another_name_and_out_of
 }
 
 #[test]
-fn a_home_that_took_the_client_certificate_before_is_not_said_to_refuse_it() {
-    let (root, clients) = (Authority::new(), Authority::new());
+fn a_home_that_accepted_the_client_certificate_before_is_not_said_to_refuse_it() {
+    let (root, clients) = (Ca::new(), Ca::new());
     let home = Home::over_tls(root.issue(YEARS).server_for(&clients), |connection| {
         let request = connection.request().expect("a request");
         if request.header("authorization") == Some("Bearer good") {
@@ -155,8 +155,8 @@ fn a_home_that_took_the_client_certificate_before_is_not_said_to_refuse_it() {
 }
 
 #[test]
-fn a_home_that_asks_who_calls_is_shown_the_client_certificate() {
-    let (root, clients) = (Authority::new(), Authority::new());
+fn a_home_that_requests_a_client_certificate_is_shown_it() {
+    let (root, clients) = (Ca::new(), Ca::new());
     let intermediate = clients.intermediate();
     let (direct, below) = (clients.issue_for("alexa", YEARS), intermediate.issue_for("alexa", YEARS));
     for versions in [&[&version::TLS12], &[&version::TLS13]] {
@@ -164,8 +164,8 @@ fn a_home_that_asks_who_calls_is_shown_the_client_certificate() {
         for client in [direct.pem_with_key(), below.pem_with_key() + &intermediate.pem()] {
             assert_trusted(&home(server()), &[("CA_CERTIFICATE", &root.pem()), ("CLIENT_CERTIFICATE", &client)]);
         }
-        assert_refused(&home(server()), &[("CA_CERTIFICATE", &root.pem())], "wants a certificate of its clients");
-        for other in [Authority::new().issue_for("alexa", YEARS), clients.issue_for("alexa", EXPIRED)] {
+        assert_refused(&home(server()), &[("CA_CERTIFICATE", &root.pem())], "requires a client certificate");
+        for other in [Ca::new().issue_for("alexa", YEARS), clients.issue_for("alexa", EXPIRED)] {
             let settings = [("CA_CERTIFICATE", root.pem()), ("CLIENT_CERTIFICATE", other.pem_with_key())];
             let settings = settings.each_ref().map(|(name, pem)| (*name, pem.as_str()));
             assert_refused(&home(server()), &settings, "the server refused the certificate of CLIENT_CERTIFICATE");
