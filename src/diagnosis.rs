@@ -2,34 +2,43 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 use rustls::{AlertDescription, CertificateError, OtherError};
 
 use crate::fault::{Fault, chain};
-use crate::tls::{ClientCertificate, UntrustedChain};
+use crate::tls::{ClientCertificate, UntrustedChain, is_webpki};
 
 /// What proxies say on pages of their own, in lower case, and what it means.
-const PAGES: [(&str, Fault); 5] = [
+const PAGES: [(&str, Fault); 7] = [
     // nginx
     ("plain http request was sent to https port", Fault::NOT_HTTP),
     ("no required ssl certificate was sent", Fault::CLIENT_CERTIFICATE_REQUIRED),
     ("the ssl certificate error", Fault::CLIENT_CERTIFICATE_REFUSED),
+    // Caddy
+    ("client sent an http request to an https server", Fault::NOT_HTTP),
+    // Apache
+    ("speaking plain http to an ssl-enabled server port", Fault::NOT_HTTP),
     // Cloudflare
     ("challenge-platform", Fault::FIREWALL),
     ("<title>just a moment", Fault::FIREWALL),
 ];
 
-/// The fault behind an answer that is not one for Alexa: its status, its headers, and the beginning of its body.
-pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
+/// How long Apache has waited at least where its 502 means its own timeout, for which others answer 504.
+const APACHE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The fault behind an answer that is not one for Alexa: its status, its headers, the beginning of its body, and how long
+/// it was waited for.
+pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: &[u8], waited: Duration) -> Fault {
     let body = String::from_utf8_lossy(body).to_ascii_lowercase();
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = header("content-type").starts_with("text/html") || body.trim_start().starts_with('<');
-    let is_cloudflare = headers.contains_key("cf-ray") || header("server").eq_ignore_ascii_case("cloudflare");
-    // Home Assistant's own errors are aiohttp's: "404: Not Found", in plain text. A proxy passes them on as they are,
-    // so the marks of Cloudflare on an answer do not say that Cloudflare gave it.
-    let is_home_assistant = body.starts_with(&format!("{}: ", status.as_str()));
+    // Home Assistant's own errors are aiohttp's: "404: Not Found", in plain text. A proxy passes them on as they are, so
+    // a `Server: cloudflare` on an answer does not say that Cloudflare gave it.
+    let reason = status.canonical_reason().unwrap_or_default().to_ascii_lowercase();
+    let is_home_assistant = body.trim() == format!("{}: {reason}", status.as_str());
     if headers.contains_key("cf-mitigated") {
         return Fault::FIREWALL;
     }
@@ -37,20 +46,25 @@ pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: 
         return *fault;
     }
     match status.as_u16() {
-        200..300 if is_page => Fault::NOT_HOME_ASSISTANT,
+        200..300 if is_page || body.trim().is_empty() => Fault::NOT_HOME_ASSISTANT,
         300..400 => match target(endpoint, headers) {
             Some(target) if is_login(endpoint, &target) => Fault::LOGIN_REQUIRED,
             Some(_) => Fault::REDIRECTED,
             None => Fault::UNEXPECTED_ANSWER,
         },
         400 => Fault::PROXY_NOT_TRUSTED,
-        401 => Fault::TOKEN_REFUSED,
-        403 if !is_home_assistant && (is_cloudflare || is_page) => Fault::FIREWALL,
-        403 => Fault::BANNED,
+        401 if headers.contains_key(WWW_AUTHENTICATE) => Fault::LOGIN_REQUIRED,
+        401 if is_home_assistant => Fault::TOKEN_REFUSED,
+        401 if is_page => Fault::LOGIN_PAGE_OR_TOKEN_REFUSED,
+        401 => Fault::LOGIN_REQUIRED,
+        403 if is_home_assistant => Fault::BANNED,
+        403 => Fault::FIREWALL,
         404 if is_home_assistant => Fault::ALEXA_NOT_ENABLED,
         404 | 405 => Fault::NOT_HOME_ASSISTANT,
-        429 => Fault::FIREWALL,
-        502..=504 | 520..=530 => Fault::BAD_GATEWAY,
+        429 => Fault::RATE_LIMITED,
+        502 if header("server").starts_with("Apache") && waited >= APACHE_TIMEOUT => Fault::PROXY_TIMEOUT,
+        504 | 524 => Fault::PROXY_TIMEOUT,
+        502 | 503 | 520..=530 => Fault::BAD_GATEWAY,
         500..600 => Fault::SERVER_ERROR,
         _ => Fault::UNEXPECTED_ANSWER,
     }
@@ -92,12 +106,13 @@ fn is_login(endpoint: &Url, target: &Url) -> bool {
 
 /// The fault behind an error of the connection to `endpoint`.
 pub fn of_error(error: &reqwest::Error, endpoint: &Url, client_certificate: &ClientCertificate) -> Fault {
-    let rejection = client_certificate.rejection().filter(|_| !client_certificate.is_accepted());
+    let rejection = client_certificate.rejection();
     let in_handshake = error.is_connect() && endpoint.scheme() == "https";
     // Home Assistant closes without a word where it does not get the client certificate that it requests.
-    let closed = rejection.unwrap_or(if in_handshake { Fault::HANDSHAKE_CLOSED } else { Fault::CONNECTION_CLOSED });
+    let silence = rejection.filter(|_| !client_certificate.is_accepted());
+    let closed = silence.unwrap_or(if in_handshake { Fault::HANDSHAKE_CLOSED } else { Fault::CONNECTION_CLOSED });
     if let Some(error) = find(error) {
-        return of_tls(error).unwrap_or(closed);
+        return of_tls(error, rejection).unwrap_or(closed);
     }
     match find(error).map(io::Error::kind) {
         _ if error.is_dns() => Fault::NAME_NOT_FOUND,
@@ -117,10 +132,11 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 /// The fault behind an error of TLS, where it says more than that the connection was closed.
-fn of_tls(error: &rustls::Error) -> Option<Fault> {
+fn of_tls(error: &rustls::Error, rejection: Option<Fault>) -> Option<Fault> {
     use AlertDescription as Alert;
     use rustls::Error as E;
     Some(match error {
+        error if is_webpki(error, &webpki::Error::UnsupportedCertVersion) => Fault::CERTIFICATE_VERSION_1,
         E::InvalidCertificate(error) => match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::CERTIFICATE_EXPIRED,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -134,12 +150,14 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
         E::Other(OtherError(other)) if other.downcast_ref::<UntrustedChain>()?.is_alone => Fault::INCOMPLETE_CHAIN,
         E::Other(_) => Fault::UNTRUSTED_CERTIFICATE,
         E::InvalidMessage(_) => Fault::NOT_TLS,
-        E::PeerIncompatible(_) | E::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure) => {
-            Fault::UNSUPPORTED_TLS
+        // A server requests a client certificate only once it has agreed on a version and a cipher.
+        E::AlertReceived(Alert::HandshakeFailure) => rejection.unwrap_or(Fault::UNSUPPORTED_TLS),
+        E::PeerIncompatible(_) | E::AlertReceived(Alert::ProtocolVersion) => Fault::UNSUPPORTED_TLS,
+        E::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
+            rejection.unwrap_or(Fault::CLIENT_CERTIFICATE_REQUIRED)
         }
-        E::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => Fault::CLIENT_CERTIFICATE_REQUIRED,
-        // A server that knows no site of this name, as nginx' ssl_reject_handshake has it.
-        E::AlertReceived(Alert::UnrecognisedName) => Fault::CERTIFICATE_FOR_OTHER_NAME,
+        // A server that knows no site of this name: nginx' ssl_reject_handshake and HAProxy say the first, Caddy the second.
+        E::AlertReceived(Alert::UnrecognisedName | Alert::InternalError) => Fault::CERTIFICATE_FOR_OTHER_NAME,
         E::AlertReceived(
             Alert::UnknownCA
             | Alert::CertificateUnknown

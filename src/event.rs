@@ -88,6 +88,13 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Whether Home Assistant may answer with nothing: before mid-2022 it does so at the end of a session.
+    pub fn accepts_nothing(&self) -> bool {
+        self.request_type == "SessionEndedRequest"
+    }
+}
+
 impl fmt::Display for NotAnEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the event is not a request of an Alexa custom skill")

@@ -52,13 +52,13 @@ impl Fault {
         "make a new token on your profile page in Home Assistant, or remove the setting and link the account in the Alexa app");
     pub const BANNED: Self = Self::new(|says| says.banned,
         "Home Assistant has banned the address that the request came from",
-        "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, set use_x_forwarded_for and trusted_proxies, or the proxy itself is banned");
+        "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, let Home Assistant trust the proxy (Settings, System, Network, HTTP server, Trusted proxies; before 2026.8 trusted_proxies under http: in configuration.yaml), or the proxy itself is banned for what others do");
     pub const PROXY_NOT_TRUSTED: Self = Self::new(|says| says.proxy_not_trusted,
         "Home Assistant does not trust the reverse proxy that the request came through",
-        "in configuration.yaml, under http:, set use_x_forwarded_for: true and list the proxy's address under trusted_proxies (Home Assistant's log names it), then restart Home Assistant");
+        "under Settings, System, Network, HTTP server, turn on Trust X-Forwarded-For, add the proxy's address (Home Assistant's log names it) to Trusted proxies, and confirm the change within 5 minutes; before Home Assistant 2026.8, set use_x_forwarded_for: true and trusted_proxies under http: in configuration.yaml and restart. Of two proxies in a row only one may add X-Forwarded-For. If the response is not Home Assistant's own 400, look into the proxy's log");
     pub const ALEXA_NOT_ENABLED: Self = Self::new(|says| says.alexa_not_enabled,
         "Home Assistant has nothing at /api/alexa",
-        "add the line alexa: to configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds");
+        "add the line alexa: to configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds; if BASE_URL has a path, such as /api or /homeassistant, remove the path");
     pub const SERVER_ERROR: Self = Self::new(|says| says.bad_answer,
         "Home Assistant had an internal error",
         "look for it in Home Assistant's log: Settings, System, Logs");
@@ -66,13 +66,22 @@ impl Fault {
     // What something in front of it answers, or what BASE_URL leads to instead.
     pub const FIREWALL: Self = Self::new(|says| says.firewall,
         "a firewall in front of Home Assistant stopped the request",
-        "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path");
+        "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path; a proxy's list of addresses cannot know the relay, for Lambda's addresses change");
+    pub const RATE_LIMITED: Self = Self::new(|says| says.firewall,
+        "a rate limit in front of Home Assistant stopped the request",
+        "let /api/alexa pass without one, or allow some requests in a row (nginx limit_req burst, HAProxy stick tables, Cloudflare rate limiting rules)");
     pub const LOGIN_REQUIRED: Self = Self::new(|says| says.firewall,
-        "something in front of Home Assistant wants people to log in",
-        "let POST /api/alexa pass the access proxy: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; or set BASE_URL to an address that does not go through it");
+        "something in front of Home Assistant wants a login",
+        "let POST /api/alexa pass it without one: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; in a proxy by an exception from its password or forward-auth; or set BASE_URL to an address that does not go through it");
+    pub const LOGIN_PAGE_OR_TOKEN_REFUSED: Self = Self::new(|says| says.firewall,
+        "a proxy in front of Home Assistant answered 401 with a page of its own",
+        "if the proxy wants a login, let POST /api/alexa pass without one; if it wants none, it replaces Home Assistant's own page (nginx proxy_intercept_errors, Apache ProxyErrorOverride): link the account again in the Alexa app");
     pub const BAD_GATEWAY: Self = Self::new(|says| says.unreachable,
         "the proxy in front of Home Assistant got no answer from it",
-        "check that Home Assistant runs and that the proxy has its right address and port");
+        "check that Home Assistant runs, and that the proxy has its right address and port and a site for the name in BASE_URL; a 503 page of nginx can also be its rate limit (limit_req)");
+    pub const PROXY_TIMEOUT: Self = Self::new(|says| says.proxy_timeout,
+        "the proxy in front of Home Assistant did not wait for its answer, and so stopped what Home Assistant was doing",
+        "give the proxy a timeout of more than 8 s (nginx proxy_read_timeout, HAProxy timeout server, Apache ProxyTimeout), or the intent async_action: true, which answers at once; if every request ends so, the proxy cannot reach Home Assistant");
     pub const NOT_HOME_ASSISTANT: Self = Self::new(|says| says.wrong_address,
         "the answer is not Home Assistant's",
         "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa on to it, past any login page");
@@ -98,9 +107,9 @@ impl Fault {
         "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived");
     pub const CONNECTION_CLOSED: Self = Self::new(|says| says.bad_answer,
         "the connection was closed before the whole answer came",
-        "look into Home Assistant's log and the proxy's; Home Assistant may have done what was asked, so the request was not sent again").transient();
+        "if BASE_URL begins with http:// and the port is one for https, let it begin with https://; else look into Home Assistant's log and the proxy's. Home Assistant may have done what was asked, so the request was not sent again").transient();
     pub const NOT_HTTP: Self = Self::new(|says| says.wrong_address,
-        "what came back is not HTTP",
+        "the port does not speak plain HTTP",
         "if the port is one for https, let BASE_URL begin with https://; else check the port");
 
     // TLS.
@@ -109,7 +118,7 @@ impl Fault {
         "if Home Assistant has no certificate of its own there, let BASE_URL begin with http://, or better put a proxy with a certificate in front of it; else check the port");
     pub const UNSUPPORTED_TLS: Self = Self::new(|says| says.insecure,
         "the server knows no TLS version or cipher that is safe today",
-        "turn on TLS 1.2 or 1.3 there, with a cipher of ssl_profile: modern or intermediate");
+        "turn on TLS 1.2 or 1.3 there: in Home Assistant with the SSL profile modern or intermediate");
     pub const HANDSHAKE_CLOSED: Self = Self::new(|says| says.insecure,
         "the connection was closed before a secure connection was made",
         "check that the port in BASE_URL is the one for https, and look into the proxy's log").transient();
@@ -118,7 +127,7 @@ impl Fault {
         "put the CA's certificate, or the self-signed one itself, into CA_CERTIFICATE, or use one of a public CA, such as Let's Encrypt: account linking needs that");
     pub const INCOMPLETE_CHAIN: Self = Self::new(|says| says.insecure,
         "the server does not send the certificate of the CA that issued its own",
-        "let it send the whole chain: in Home Assistant ssl_certificate: fullchain.pem and not cert.pem, likewise in a proxy; if the CA is your own, put its certificate into CA_CERTIFICATE");
+        "let it send the whole chain, fullchain.pem and not cert.pem: in Home Assistant as SSL certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_certificate under http: in configuration.yaml), likewise in a proxy; if the CA is your own, put its certificate into CA_CERTIFICATE");
     pub const CERTIFICATE_EXPIRED: Self = Self::new(|says| says.insecure,
         "the server's certificate has expired",
         "renew it, and restart what serves it: the Let's Encrypt or DuckDNS app of Home Assistant does both when it can reach the internet");
@@ -126,22 +135,25 @@ impl Fault {
         "the server's certificate is not valid yet",
         "check the clock of the machine that made it, or wait until it is valid");
     pub const CERTIFICATE_FOR_OTHER_NAME: Self = Self::new(|says| says.insecure,
-        "the server's certificate is for another name",
-        "use in BASE_URL a name that the certificate has, or get a certificate for the name in BASE_URL; an IP address will not do");
+        "the server's certificate is for another name, or it has none for the name in BASE_URL",
+        "use in BASE_URL a name that the certificate has, or get a certificate for the name in BASE_URL; an IP address will seldom do");
+    pub const CERTIFICATE_VERSION_1: Self = Self::new(|says| says.insecure,
+        "the server's certificate is of X.509 version 1, which has no names",
+        "make it again with a name (openssl x509 -req … -extfile with subjectAltName=DNS:home.example.org), or get one from a public CA, such as Let's Encrypt");
     pub const BAD_CERTIFICATE: Self = Self::new(|says| says.insecure,
         "the server's certificate cannot be used",
         "get a new one from a public CA, such as Let's Encrypt");
     pub const CLIENT_CERTIFICATE_REQUIRED: Self = Self::new(|says| says.insecure,
         "the server requires a client certificate",
-        "set CLIENT_CERTIFICATE, or remove ssl_peer_certificate from http: in configuration.yaml, or in the proxy let /api/alexa pass without one");
+        "set CLIENT_CERTIFICATE, or let /api/alexa pass without one: in the proxy, or in Home Assistant without an SSL peer certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_peer_certificate under http: in configuration.yaml)");
     pub const CLIENT_CERTIFICATE_REFUSED: Self = Self::new(|says| says.insecure,
         "the server refused the certificate of CLIENT_CERTIFICATE",
-        "let the CA that issued it be the server's ssl_peer_certificate (nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE");
+        "let the CA that issued it be the server's (Home Assistant: SSL peer certificate path, before 2026.8 ssl_peer_certificate; nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE");
 
     // Time.
     pub const LATE: Self = Self::new(|says| says.late,
         "Home Assistant has the request, and has not answered in time",
-        "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true");
+        "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true. If every request ends so, Home Assistant hangs, or the proxy in front of it cannot reach it");
     pub const NEVER_ANSWERED: Self = Self::new(|says| says.bad_answer,
         "Home Assistant has the request, and has not answered for 15 minutes: the connection was closed",
         "look for what hangs in Home Assistant; an intent with async_action: true answers at once");

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info, warn};
 use crate::config::{Config, SettingError};
 use crate::event::{Event, NotAnEvent};
 use crate::fault::{Failure, Fault};
-use crate::home_assistant::{Answer, HomeAssistant};
+use crate::home_assistant::{Answer, HomeAssistant, Request};
 use crate::reply;
 use crate::secret::{Redactor, Token};
 
@@ -99,23 +99,26 @@ impl Handler {
             (Ok(None), None) => return Err(Fault::NO_TOKEN.into()),
             (Err(_), _) => return Err(Fault::UNUSABLE_TOKEN.into()),
         };
-        let (start, sent) = (Instant::now(), Arc::new(AtomicBool::new(false)));
-        let body = Bytes::from(Box::<str>::from(payload).into_boxed_bytes());
-        let mut request = Box::pin({
-            let sent = Arc::clone(&sent);
-            async move {
-                let outcome = home_assistant.post(&token, body, &sent).await;
-                outcome.map_err(|mut failure| {
-                    if failure.fault == Fault::TOKEN_REFUSED {
-                        failure.fault = refused;
-                    }
-                    failure
-                })
-            }
+        let start = Instant::now();
+        let is_sent = Arc::new(AtomicBool::new(false));
+        let request = Request {
+            token,
+            body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
+            accepts_nothing: event.accepts_nothing(),
+            is_sent: Arc::clone(&is_sent),
+        };
+        let mut request = Box::pin(async move {
+            let outcome = home_assistant.post(&request).await;
+            outcome.map_err(|mut failure| {
+                if failure.fault == Fault::TOKEN_REFUSED {
+                    failure.fault = refused;
+                }
+                failure
+            })
         });
         match timeout(time, &mut request).await {
             Ok(outcome) => outcome,
-            Err(_) if sent.load(Relaxed) => {
+            Err(_) if is_sent.load(Relaxed) => {
                 spawn_local(finish(request, start, redactor.clone()).in_current_span());
                 Err(Fault::LATE.into())
             }

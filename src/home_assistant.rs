@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -59,6 +59,17 @@ pub struct HomeAssistant {
     idle: Cell<Option<(Client, SystemTime)>>,
 }
 
+/// One request.
+pub struct Request {
+    pub token: Token,
+    /// The event, byte for byte.
+    pub body: Bytes,
+    /// Whether an empty answer is one.
+    pub accepts_nothing: bool,
+    /// True once a byte of it may have reached Home Assistant.
+    pub is_sent: Arc<AtomicBool>,
+}
+
 /// What Home Assistant answered.
 pub struct Answer {
     /// 2xx.
@@ -82,20 +93,19 @@ impl HomeAssistant {
 
     /// Sends an event and reads the answer.
     ///
-    /// `sent` becomes true once a byte of it may have reached Home Assistant. It is sent a second time only where none
-    /// has: the name, the connection or the handshake failed.
+    /// It is sent a second time only where nothing of it was: the name, the connection or the handshake failed.
     ///
     /// # Errors
-    /// Everything but a 2xx with JSON, or with nothing.
-    pub async fn post(&self, token: &Token, event: Bytes, sent: &Arc<AtomicBool>) -> Result<Answer, Failure> {
+    /// Everything but a 2xx with JSON, or with nothing where that is accepted.
+    pub async fn post(&self, request: &Request) -> Result<Answer, Failure> {
         // By the wall clock, for the monotonic one may stop while the function is frozen.
         let is_fresh = |since: &SystemTime| since.elapsed().is_ok_and(|idle| idle <= MAX_IDLE);
         let client = self.idle.take().filter(|(_, since)| is_fresh(since)).map(|(client, _)| client);
         let client = client.unwrap_or_else(|| self.client());
-        match self.exchange(client, token, event.clone(), sent).await {
-            Err(failure) if !sent.load(Relaxed) && failure.fault.is_transient => {
+        match self.exchange(client, request).await {
+            Err(failure) if !request.is_sent.load(Relaxed) && failure.fault.is_transient => {
                 sleep(RETRY_PAUSE).await;
-                self.exchange(self.client(), token, event, sent).await
+                self.exchange(self.client(), request).await
             }
             outcome => outcome,
         }
@@ -124,63 +134,52 @@ impl HomeAssistant {
             .expect("reqwest and this program use the same rustls")
     }
 
-    async fn exchange(
-        &self,
-        client: Client,
-        token: &Token,
-        event: Bytes,
-        sent: &Arc<AtomicBool>,
-    ) -> Result<Answer, Failure> {
+    async fn exchange(&self, client: Client, request: &Request) -> Result<Answer, Failure> {
+        let start = Instant::now();
         let mut response = client
             .post(self.endpoint.clone())
-            .header(AUTHORIZATION, token.authorization().clone())
+            .header(AUTHORIZATION, request.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
             // The body has lost its length, and would go chunked.
-            .header(CONTENT_LENGTH, event.len())
-            .body(body(event, Arc::clone(sent)))
+            .header(CONTENT_LENGTH, request.body.len())
+            .body(body(request))
             .send()
             .await
             .map_err(|error| self.failure(error))?;
         let (status, headers) = (response.status(), take(response.headers_mut()));
-        let outcome = self.read(response, &headers).await;
-        if outcome.is_ok() {
-            self.client_certificate.set_accepted();
-            self.idle.set(Some((client, SystemTime::now())));
-        }
-        let response = || Some(diagnosis::response(&self.endpoint, status, &headers));
-        outcome.map_err(|failure| Failure { status: Some(status), response: response(), ..failure })
+        let outcome = self.read(&mut response).await.and_then(|body| {
+            reply_in(status, &body, request.accepts_nothing).map_err(|problem| {
+                let fault = diagnosis::of_answer(&self.endpoint, status, &headers, &body, start.elapsed());
+                Failure { source: problem.map(Into::into), ..Failure::from(fault) }
+            })
+        });
+        let body = outcome.map_err(|failure| {
+            let response = Some(diagnosis::response(&self.endpoint, status, &headers));
+            Failure { status: Some(status), response, ..failure }
+        })?;
+        self.client_certificate.set_accepted();
+        self.idle.set(Some((client, SystemTime::now())));
+        Ok(Answer { status, body })
     }
 
-    /// What is for Alexa in an answer.
-    async fn read(&self, mut response: Response, headers: &HeaderMap) -> Result<Answer, Failure> {
-        let (status, mut body) = (response.status(), Vec::new());
-        let fault = |body: &[u8]| diagnosis::of_answer(&self.endpoint, status, headers, body);
-        if !status.is_success() {
-            // As much of it as comes soon.
-            let _ = timeout(PAGE_TIMEOUT, self.read_body(&mut response, &mut body, MAX_PAGE)).await;
-            return Err(fault(&body).into());
+    /// The body of an answer; of an error's page, as much as comes soon.
+    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        if response.status().is_success() {
+            self.read_body(response, &mut body, MAX_ANSWER).await?;
+        } else {
+            let _ = timeout(PAGE_TIMEOUT, self.read_body(response, &mut body, MAX_PAGE)).await;
         }
-        self.read_body(&mut response, &mut body, MAX_ANSWER).await?;
-        if body.trim_ascii().is_empty() {
-            // Home Assistant before mid-2022 answers a SessionEndedRequest with nothing.
-            return Ok(Answer { status, body: reply::empty() });
-        }
-        if body.trim_ascii_start().starts_with(b"<") {
-            return Err(fault(&body).into());
-        }
-        // Read as JSON that owns its bytes; anything behind it is an error, too.
-        let body = serde_json::from_slice(&body);
-        let body = body.map_err(|error| Failure::from(fault(&[])).with_source(format!("it is not JSON: {error}")))?;
-        Ok(Answer { status, body })
+        Ok(body)
     }
 
     async fn read_body(&self, response: &mut Response, body: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
-            if body.len() + chunk.len() > limit {
+            body.extend_from_slice(&chunk);
+            if body.len() > limit {
                 let problem = "it is larger than the 6 MB that Lambda passes on";
                 return Err(Failure::from(Fault::UNEXPECTED_ANSWER).with_source(problem));
             }
-            body.extend_from_slice(&chunk);
         }
         Ok(())
     }
@@ -191,11 +190,23 @@ impl HomeAssistant {
     }
 }
 
+/// What is for Alexa in an answer; or what is wrong with its JSON.
+fn reply_in(status: StatusCode, body: &[u8], accepts_nothing: bool) -> Result<Box<RawValue>, Option<String>> {
+    if !status.is_success() {
+        return Err(None);
+    }
+    if body.trim_ascii().is_empty() {
+        return if accepts_nothing { Ok(reply::empty()) } else { Err(Some("it is empty".to_owned())) };
+    }
+    serde_json::from_slice(body).map_err(|error| Some(format!("it is not JSON: {error}")))
+}
+
 /// An event as a request's body, which notes when it is written: hyper asks for it once a connection stands, and writes
 /// the head and the body together.
-fn body(event: Bytes, sent: Arc<AtomicBool>) -> Body {
-    Body::wrap(Full::new(event).map_frame(move |frame| {
-        sent.store(true, Relaxed);
+fn body(request: &Request) -> Body {
+    let is_sent = Arc::clone(&request.is_sent);
+    Body::wrap(Full::new(request.body.clone()).map_frame(move |frame| {
+        is_sent.store(true, Relaxed);
         frame
     }))
 }

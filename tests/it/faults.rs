@@ -1,6 +1,7 @@
 //! Whatever goes wrong, Alexa says what, and the log says how to fix it.
 
 use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ const ALEXA_OFF: &str = "Home Assistant does not listen to Alexa yet.";
 const ADDRESS: &str = "BASE_URL does not lead to Home Assistant.";
 const UNREACHABLE: &str = "I cannot reach Home Assistant.";
 const INSECURE: &str = "I cannot connect to Home Assistant securely.";
+const PROXY_TIMEOUT: &str = "Home Assistant did not answer the proxy in front of it in time.";
 const ANSWER_LOST: &str = "Home Assistant gave no answer that I can use.";
 
 /// Sends a launch request, and checks what Alexa says, that the reply is whole, and what the log says of the cause.
@@ -98,9 +100,27 @@ fn a_token_that_is_refused() {
 }
 
 #[test]
+fn a_login_in_front_of_home_assistant() {
+    let page = ("content-type", "text/html");
+    for answer in [
+        response("401 Unauthorized", &[("www-authenticate", "Basic realm=home"), page], "<html>401</html>"),
+        response("401 Unauthorized", &[("www-authenticate", "Bearer")], "401: Unauthorized"),
+        response("401 Unauthorized", &[], ""),
+    ] {
+        assert_answer_says(answer, FIREWALL, &["wants a login", "status 401"]);
+    }
+    let own_page =
+        response("401 Unauthorized", &[("server", "nginx"), page], "<html>401 Authorization Required</html>");
+    assert_answer_says(own_page, FIREWALL, &["if the proxy wants a login", "link the account again"]);
+}
+
+#[test]
 fn a_ban() {
     let ban = response("403 Forbidden", &[("content-type", "text/plain; charset=utf-8")], "403: Forbidden");
     assert_answer_says(ban, BANNED, &["banned", "ip_bans.yaml", "status 403"]);
+    let through_cloudflare =
+        response("403 Forbidden", &[("server", "cloudflare"), ("cf-ray", "8a1")], "403: Forbidden");
+    assert_answer_says(through_cloudflare, BANNED, &["banned", "ip_bans.yaml", "cf-ray"]);
 }
 
 #[test]
@@ -114,10 +134,15 @@ fn a_firewall() {
         response("200 OK", &challenge, "<html>Just a moment...</html>"),
         response("503 Service Unavailable", &challenge, "<html>Just a moment...</html>"),
         response("403 Forbidden", &[html], "<html>Blocked</html>"),
-        response("429 Too Many Requests", &[], ""),
+        response("403 Forbidden", &[], ""),
+        response("403 Forbidden", &[], "not you"),
+        response("403 Forbidden", &[("server", "cloudflare"), ("cf-ray", "8a1-FRA")], "error code: 1020"),
+        response("503 Service Unavailable", &[], "<script src=/cdn-cgi/challenge-platform/>"),
+        response("503 Service Unavailable", &[html], "<!DOCTYPE html><title>Just a moment...</title>"),
     ] {
         assert_answer_says(answer, FIREWALL, &["firewall", "Bot Fight Mode"]);
     }
+    assert_answer_says(response("429 Too Many Requests", &[], ""), FIREWALL, &["rate limit", "status 429"]);
 }
 
 #[test]
@@ -136,6 +161,12 @@ fn no_alexa_in_home_assistant_or_no_home_assistant() {
 }
 
 #[test]
+fn a_base_url_with_a_path_too_many() {
+    let theirs = response("404 Not Found", &[("content-type", "text/plain; charset=utf-8")], "404: Not Found");
+    assert_answer_says(theirs, ALEXA_OFF, &["if BASE_URL has a path, such as /api or /homeassistant, remove the path"]);
+}
+
+#[test]
 fn a_redirect_is_named_with_where_it_leads() {
     let to = |location| response("301 Moved Permanently", &[("location", location)], "");
     assert_answer_says(
@@ -146,13 +177,13 @@ fn a_redirect_is_named_with_where_it_leads() {
     assert_answer_says(
         to("https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret"),
         FIREWALL,
-        &["log in", "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\""],
+        &["wants a login", "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\""],
     );
 }
 
 #[test]
 fn a_proxy_with_no_home_assistant_behind_it() {
-    for status in ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout", "520 x", "523 x", "530 x"] {
+    for status in ["502 Bad Gateway", "503 Service Unavailable", "520 x", "522 x", "523 x", "530 x"] {
         let part = format!("status {}", &status[..3]);
         assert_answer_says(
             response(status, &[], "<html>"),
@@ -160,6 +191,22 @@ fn a_proxy_with_no_home_assistant_behind_it() {
             &["the proxy in front of Home Assistant", &part],
         );
     }
+}
+
+#[test]
+fn a_proxy_that_does_not_wait_for_home_assistant() {
+    for status in ["504 Gateway Timeout", "524 x"] {
+        assert_answer_says(response(status, &[], "<html>"), PROXY_TIMEOUT, &["did not wait", "async_action: true"]);
+    }
+    let apache = response("502 Proxy Error", &[("server", "Apache/2.4.57 (Debian)")], "<html>502 Proxy Error</html>");
+    let at_once = apache.clone();
+    assert_answer_says(at_once, UNREACHABLE, &["got no answer from it", "server: Apache"]);
+    let later = move |connection: &mut Connection| {
+        connection.request();
+        thread::sleep(Duration::from_millis(1_200));
+        connection.send(&apache);
+    };
+    assert_server_says(later, PROXY_TIMEOUT, &["did not wait", "async_action: true"]);
 }
 
 #[test]
@@ -178,6 +225,9 @@ fn an_internal_error() {
 fn an_answer_that_is_no_json() {
     let page = response("200 OK", &[("content-type", "text/html")], "<!DOCTYPE html><title>Home Assistant</title>");
     assert_answer_says(page, ADDRESS, &["not Home Assistant's", "content-type: text/html"]);
+    for nothing in ["", " \r\n"] {
+        assert_answer_says(response("200 OK", &[("server", "Caddy")], nothing), ADDRESS, &["it is empty", "Caddy"]);
+    }
     assert_answer_says(response("200 OK", &[], "OK"), ANSWER_LOST, &["not JSON"]);
     assert_answer_says(response("200 OK", &[], b"{\"a\":\"\xff\"}"), ANSWER_LOST, &["not JSON"]);
     assert_answer_says(response("200 OK", &[], format!("{ANSWER}{ANSWER}")), ANSWER_LOST, &["not JSON"]);
@@ -211,13 +261,17 @@ fn something_that_does_not_speak_http() {
         connection.request();
         connection.send(b"SSH-2.0-OpenSSH_9.2\r\n");
     };
-    assert_server_says(ssh, ADDRESS, &["not HTTP"]);
-    let nginx = "<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>";
-    assert_answer_says(
-        response("400 Bad Request", &[("server", "nginx")], nginx),
-        ADDRESS,
-        &["let BASE_URL begin with https"],
-    );
+    assert_server_says(ssh, ADDRESS, &["does not speak plain HTTP"]);
+    for page in [
+        "<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>",
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ] {
+        let answer = response("400 Bad Request", &[], page);
+        assert_answer_says(answer, ADDRESS, &["let BASE_URL begin with https"]);
+    }
+    // Home Assistant and HAProxy close without a word.
+    assert_server_says(|connection| drop(connection.request()), ANSWER_LOST, &["let it begin with https://"]);
 }
 
 #[test]
@@ -286,7 +340,7 @@ fn plain_http_where_tls_is_expected_and_tls_where_plain_http_is() {
     assert_says(relay, ADDRESS, &["does not speak TLS", "let BASE_URL begin with http://"]);
     let tls = Home::over_tls(Identity::self_signed().server(), |_| {});
     let relay = Relay::to(&tls.url().replace("https:", "http:"));
-    assert_says(relay, ADDRESS, &["not HTTP", "let BASE_URL begin with https://"]);
+    assert_says(relay, ADDRESS, &["does not speak plain HTTP", "let BASE_URL begin with https://"]);
 }
 
 #[test]

@@ -11,5 +11,7 @@ mod never_twice;
 mod passing_on;
 #[cfg(feature = "real-home-assistant")]
 mod real_home_assistant;
+#[cfg(feature = "real-home-assistant")]
+mod real_proxies;
 mod settings;
 mod support;

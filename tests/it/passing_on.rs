@@ -118,7 +118,7 @@ fn cookies_are_not_sent_back() {
 }
 
 #[test]
-fn any_2xx_will_do_and_an_empty_one_becomes_the_smallest_reply() {
+fn any_2xx_is_passed_on_and_an_empty_one_at_the_end_of_a_session_is_the_smallest_reply() {
     for (status, body, expected) in [
         ("200 OK", "", r#"{"version":"1.0","response":{}}"#),
         ("200 OK", " \r\n", r#"{"version":"1.0","response":{}}"#),

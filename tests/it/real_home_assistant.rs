@@ -2,118 +2,18 @@
 //!
 //! These tests need Python and the package index: `scripts/test` runs them, `cargo test` alone does not.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::home_assistant::{HOME, HomeAssistant, TURN, X509_V1_CA, X509_V1_CLIENT, without_chance};
 use crate::support::relay::{Relay, millis_from_now, speech};
 use crate::support::tls::{Ca, YEARS};
 use crate::support::{TOKEN, event, events, scratch};
-
-/// One Home Assistant for all tests. It stops by itself when this process ends, for that closes its standard input.
-static HOME: LazyLock<HomeAssistant> = LazyLock::new(|| HomeAssistant::start(&[]));
-
-/// One test at a time changes the home.
-static TURN: Mutex<()> = Mutex::new(());
-
-struct HomeAssistant {
-    _process: Child,
-    url: String,
-    token: String,
-    tokens: serde_json::Map<String, Value>,
-    python: String,
-    its_python: String,
-    config: String,
-}
-
-impl HomeAssistant {
-    fn start(arguments: &[&OsStr]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/home_assistant.py");
-        let mut process = Command::new("python3")
-            .args([script.as_os_str(), "serve".as_ref()])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("failed to start python3");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("failed to read its output");
-        let served: Value = serde_json::from_str(&line).expect("Home Assistant could not be set up; see above");
-        let text = |name: &str| served[name].as_str().unwrap_or_else(|| panic!("{name} in {served}")).to_owned();
-        Self {
-            url: text("url"),
-            token: text("token"),
-            tokens: served["tokens"].as_object().expect("tokens").clone(),
-            python: text("python"),
-            its_python: text("its_python"),
-            config: text("config"),
-            _process: process,
-        }
-    }
-
-    /// A request sent straight to Home Assistant: the status and the body.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let address = self.url.strip_prefix("http://").expect("an address");
-        let mut stream = TcpStream::connect(address).expect("Home Assistant listens");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            self.token,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).expect("Home Assistant reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("Home Assistant answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        (head[9..12].parse().expect("a status"), body.to_owned())
-    }
-
-    fn state(&self, entity: &str) -> String {
-        let (_, state) = self.ask("GET", &format!("/api/states/{entity}"), "");
-        let state: Value = serde_json::from_str(&state).expect("a state");
-        state["state"].as_str().unwrap_or_else(|| panic!("no {entity}: {state}")).to_owned()
-    }
-
-    fn set(&self, entity: &str, on: bool) {
-        let (domain, _) = entity.split_once('.').expect("a domain");
-        let service = if on { "turn_on" } else { "turn_off" };
-        let (status, _) =
-            self.ask("POST", &format!("/api/services/{domain}/{service}"), &format!(r#"{{"entity_id":"{entity}"}}"#));
-        assert_eq!(status, 200);
-    }
-
-    fn relay(&self) -> Relay {
-        Relay::to(&self.url)
-    }
-
-    /// An event of events/ with the token that the account linking gave.
-    fn event(&self, name: &str) -> String {
-        event(name).replace(TOKEN, &self.token)
-    }
-
-    fn intent(&self, name: &str) -> String {
-        self.event("where-are-we-intent").replace("WhereAreWeIntent", name)
-    }
-}
-
-/// An answer less what Home Assistant draws by lot: the confirmations of the docs page.
-fn without_chance(answer: &str) -> String {
-    let confirmations = include_str!("../../home-assistant/alexa_skill.yaml");
-    let mut answer = answer.to_owned();
-    for line in confirmations.lines().filter_map(|line| line.trim().strip_prefix('"')) {
-        let confirmation = line.split('"').next().expect("a confirmation");
-        answer = answer.replace(&format!("\"text\":\"{confirmation}\""), "\"text\":\"a confirmation\"");
-    }
-    answer
-}
 
 #[test]
 fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
@@ -293,13 +193,6 @@ fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
     assert!(replies.iter().any(|reply| reply.contains("LinkAccount")));
     assert_amazon_reads("ResponseEnvelope", &replies);
 }
-
-/// A client certificate with its key as most guides make it, by `openssl x509 -req` without extensions: of X.509 version 1,
-/// which rcgen cannot make.
-const X509_V1_CLIENT: &str = include_str!("support/x509_v1_client.pem");
-
-/// The CA that issued it.
-const X509_V1_CA: &str = include_str!("support/x509_v1_ca.pem");
 
 #[test]
 fn a_home_assistant_that_requests_a_client_certificate_is_shown_it() {

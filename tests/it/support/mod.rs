@@ -1,7 +1,11 @@
 //! What the tests stand on: the real program, and fake servers for all that it talks to.
 
 pub mod home;
+#[cfg(feature = "real-home-assistant")]
+pub mod home_assistant;
 pub mod http;
+#[cfg(feature = "real-home-assistant")]
+pub mod proxy;
 pub mod relay;
 pub mod server;
 pub mod tls;

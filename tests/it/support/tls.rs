@@ -100,7 +100,12 @@ impl Identity {
         &self.pem
     }
 
-    /// Its key too.
+    /// Its key.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
+    /// Both.
     pub fn pem_with_key(&self) -> String {
         [self.pem.as_str(), &self.key_pem].concat()
     }
