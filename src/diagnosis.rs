@@ -29,16 +29,31 @@ const PAGES: [(&str, Fault); 7] = [
 /// How long Apache has waited at least where its 502 means its own timeout, for which others answer 504.
 const APACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The fault behind an answer that is not one for Alexa: its status, its headers, the beginning of its body, and how long
-/// it was waited for.
-pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: &[u8], waited: Duration) -> Fault {
-    let body = String::from_utf8_lossy(body).to_ascii_lowercase();
+/// An answer as it came, whoever gave it.
+pub struct RawAnswer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Of an error's page, the beginning.
+    pub body: Vec<u8>,
+    /// How long the headers were waited for.
+    pub waited: Duration,
+}
+
+/// Whether Home Assistant itself refuses a request with this status. Its refusals are aiohttp's: "404: Not Found", in
+/// plain text. A proxy passes them on as they are, so a `Server: cloudflare` on an answer does not say that Cloudflare
+/// gave it.
+pub fn is_home_assistant(status: StatusCode, body: &[u8]) -> bool {
+    let own = format!("{}: {}", status.as_str(), status.canonical_reason().unwrap_or_default());
+    body.trim_ascii() == own.as_bytes()
+}
+
+/// The fault behind an answer that is not one for Alexa.
+pub fn of_answer(endpoint: &Url, answer: &RawAnswer) -> Fault {
+    let RawAnswer { status, headers, waited, .. } = answer;
+    let is_home_assistant = is_home_assistant(*status, &answer.body);
+    let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = header("content-type").starts_with("text/html") || body.trim_start().starts_with('<');
-    // Home Assistant's own errors are aiohttp's: "404: Not Found", in plain text. A proxy passes them on as they are, so
-    // a `Server: cloudflare` on an answer does not say that Cloudflare gave it.
-    let reason = status.canonical_reason().unwrap_or_default().to_ascii_lowercase();
-    let is_home_assistant = body.trim() == format!("{}: {reason}", status.as_str());
     if headers.contains_key("cf-mitigated") {
         return Fault::FIREWALL;
     }
@@ -62,7 +77,7 @@ pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: 
         404 if is_home_assistant => Fault::ALEXA_NOT_ENABLED,
         404 | 405 => Fault::NOT_HOME_ASSISTANT,
         429 => Fault::RATE_LIMITED,
-        502 if header("server").starts_with("Apache") && waited >= APACHE_TIMEOUT => Fault::PROXY_TIMEOUT,
+        502 if header("server").starts_with("Apache") && *waited >= APACHE_TIMEOUT => Fault::PROXY_TIMEOUT,
         504 | 524 => Fault::PROXY_TIMEOUT,
         502 | 503 | 520..=530 => Fault::BAD_GATEWAY,
         500..600 => Fault::SERVER_ERROR,
@@ -72,7 +87,7 @@ pub fn of_answer(endpoint: &Url, status: StatusCode, headers: &HeaderMap, body: 
 
 /// What tells who gave an answer: its status and some of its headers. The query of a `Location` is left out, for access
 /// proxies put tokens into it.
-pub fn response(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> String {
+pub fn response(endpoint: &Url, RawAnswer { status, headers, .. }: &RawAnswer) -> String {
     const TELLING: [&str; 6] = ["server", "content-type", "via", "www-authenticate", "cf-mitigated", "cf-ray"];
     let mut response = format!("status {}", status.as_u16());
     for name in TELLING {
@@ -81,14 +96,9 @@ pub fn response(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> Stri
             response = format!("{response}, {name}: {value}");
         }
     }
-    if let Some(mut target) = target(endpoint, headers) {
-        target.set_query(None);
-        target.set_fragment(None);
-        // Fails only for addresses that cannot have one.
-        let _ = target.set_username("");
-        let _ = target.set_password(None);
-        let target: String = target.as_str().chars().take(300).collect();
-        response = format!("{response}, location: {target}");
+    if let Some(target) = target(endpoint, headers) {
+        let target = format!("{}{}", target.origin().ascii_serialization(), target.path());
+        response = format!("{response}, location: {}", target.chars().take(300).collect::<String>());
     }
     response
 }

@@ -29,24 +29,20 @@ pub struct NotAnEvent;
 
 #[derive(Deserialize)]
 struct Envelope {
-    session: Option<Session>,
+    session: Option<UserOwner>,
     context: Option<Context>,
     request: Request,
 }
 
 #[derive(Deserialize)]
-struct Session {
-    user: Option<User>,
-}
-
-#[derive(Deserialize)]
 struct Context {
     #[serde(rename = "System")]
-    system: Option<System>,
+    system: Option<UserOwner>,
 }
 
+/// `session` and `context.System`.
 #[derive(Deserialize)]
-struct System {
+struct UserOwner {
     user: Option<User>,
 }
 
@@ -86,9 +82,7 @@ impl Event {
             locale: request.locale.unwrap_or_default(),
         })
     }
-}
 
-impl Event {
     /// Whether Home Assistant may answer with nothing: before mid-2022 it does so at the end of a session.
     pub fn accepts_nothing(&self) -> bool {
         self.request_type == "SessionEndedRequest"

@@ -102,6 +102,9 @@ impl Fault {
     pub const NO_CONNECTION: Self = Self::new(|says| says.unreachable,
         "nobody answers at BASE_URL's address",
         "open the port in the router and the firewall; use a public address, for AWS can reach neither those of a home network (10., 172.16. to 172.31., 192.168.) nor IPv6 alone; check that the port speaks what BASE_URL begins with");
+    pub const NO_ANSWER: Self = Self::new(|says| says.unreachable,
+        "nothing has answered at BASE_URL in time",
+        "check that Home Assistant runs and does not hang, that its port is open in the router and the firewall, and that a proxy in front of it has its right address and port");
     pub const UNACKNOWLEDGED: Self = Self::new(|says| says.unreachable,
         "nobody has acknowledged the request: the connection to Home Assistant is dead",
         "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived");

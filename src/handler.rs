@@ -38,14 +38,9 @@ pub struct Handler {
 impl Handler {
     /// A handler with these settings. Where one is wrong, it says so in reply to every event.
     pub fn new(config: Result<Config, SettingError>) -> Self {
-        match config {
-            Ok(config) => Self {
-                redactor: Redactor::new(config.extra_headers.values()),
-                long_lived_token: config.long_lived_token.clone(),
-                home_assistant: Ok(HomeAssistant::new(config)),
-            },
-            Err(error) => Self { home_assistant: Err(error), long_lived_token: None, redactor: Redactor::new([]) },
-        }
+        let secrets = |config: &Config| (config.long_lived_token.clone(), Redactor::new(config.extra_headers.values()));
+        let (long_lived_token, redactor) = config.as_ref().map(secrets).unwrap_or_default();
+        Self { home_assistant: config.map(HomeAssistant::new), long_lived_token, redactor }
     }
 
     /// Answers an invocation: with Home Assistant's bytes, or with a sentence about what is wrong.
@@ -66,7 +61,8 @@ impl Handler {
         let time = time_allowed(context.deadline(), SystemTime::now());
         let outcome = self.ask(&event, payload, time, &redactor).await;
 
-        let (status, ms) = (status(&outcome), millis(start));
+        let status = outcome.as_ref().map_or_else(|failure| failure.status, |answer| Some(answer.status));
+        let (status, ms) = (status.map(|status| status.as_u16()), millis(start));
         info!(request_type = event.request_type, intent = event.intent, status, ms, "request");
         match outcome {
             Ok(answer) => {
@@ -96,7 +92,7 @@ impl Handler {
         let (token, refused) = match (event.token.clone(), self.long_lived_token.clone()) {
             (Ok(Some(token)), _) => (token, Fault::TOKEN_REFUSED),
             (Ok(None), Some(token)) => (token, Fault::LONG_LIVED_TOKEN_REFUSED),
-            (Ok(None), None) => return Err(Fault::NO_TOKEN.into()),
+            (Ok(None), None) => return Err(without_token(home_assistant, time).await),
             (Err(_), _) => return Err(Fault::UNUSABLE_TOKEN.into()),
         };
         let start = Instant::now();
@@ -105,17 +101,10 @@ impl Handler {
             token,
             body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
             accepts_nothing: event.accepts_nothing(),
+            refused,
             is_sent: Arc::clone(&is_sent),
         };
-        let mut request = Box::pin(async move {
-            let outcome = home_assistant.post(&request).await;
-            outcome.map_err(|mut failure| {
-                if failure.fault == Fault::TOKEN_REFUSED {
-                    failure.fault = refused;
-                }
-                failure
-            })
-        });
+        let mut request = Box::pin(async move { home_assistant.post(&request).await });
         match timeout(time, &mut request).await {
             Ok(outcome) => outcome,
             Err(_) if is_sent.load(Relaxed) => {
@@ -127,23 +116,30 @@ impl Handler {
     }
 }
 
-/// Waits for the end of a late request, and logs it.
-async fn finish(request: impl Future<Output = Result<Answer, Failure>>, start: Instant, redactor: Redactor) {
-    let outcome = timeout(LATE_LIMIT, request).await.unwrap_or_else(|_| Err(Fault::NEVER_ANSWERED.into()));
-    let (status, ms) = (status(&outcome), millis(start));
-    match outcome {
-        Ok(_) => info!(status, ms, "Home Assistant has finished the late request"),
-        Err(failure) => {
-            warn!(status, ms, "Home Assistant has not finished the late request");
-            failure.log(&redactor);
+/// What keeps a request without a token from its answer: a fault on the way to Home Assistant, or else the token.
+async fn without_token(home_assistant: &HomeAssistant, time: Duration) -> Failure {
+    let start = Instant::now();
+    match timeout(time, home_assistant.check()).await {
+        Ok(Ok(())) => {
+            let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis(start));
+            Failure::from(Fault::NO_TOKEN).with_source(clear)
         }
+        Ok(Err(failure)) => failure,
+        Err(_) => Fault::NO_ANSWER.into(),
     }
 }
 
-fn status(outcome: &Result<Answer, Failure>) -> Option<u16> {
-    match outcome {
-        Ok(answer) => Some(answer.status.as_u16()),
-        Err(failure) => failure.status.map(|status| status.as_u16()),
+/// Waits for the end of a late request, and logs it.
+async fn finish(request: impl Future<Output = Result<Answer, Failure>>, start: Instant, redactor: Redactor) {
+    match timeout(LATE_LIMIT, request).await.unwrap_or_else(|_| Err(Fault::NEVER_ANSWERED.into())) {
+        Ok(answer) => {
+            let (status, ms) = (answer.status.as_u16(), millis(start));
+            info!(status, ms, "Home Assistant has finished the late request");
+        }
+        Err(failure) => {
+            warn!(ms = millis(start), "Home Assistant has not finished the late request");
+            failure.log(&redactor);
+        }
     }
 }
 

@@ -13,13 +13,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{Body, Client, Response, StatusCode, Url, retry};
+use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url, retry};
 use rustls::ClientConfig;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::diagnosis;
+use crate::diagnosis::{self, RawAnswer};
 use crate::fault::{Failure, Fault};
 use crate::reply;
 use crate::secret::Token;
@@ -42,8 +42,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 /// What Lambda passes on at most, in bytes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024;
 
-/// How much of an error's page is read to tell who sent it, in bytes, and how long that may take.
-const MAX_PAGE: usize = 16 * 1024;
+/// How long an error's page is read to tell who sent it.
 const PAGE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The name of the relay: Cloudflare's Browser Integrity Check stops requests without one.
@@ -66,6 +65,8 @@ pub struct Request {
     pub body: Bytes,
     /// Whether an empty answer is one.
     pub accepts_nothing: bool,
+    /// The fault where Home Assistant refuses the token.
+    pub refused: Fault,
     /// True once a byte of it may have reached Home Assistant.
     pub is_sent: Arc<AtomicBool>,
 }
@@ -134,54 +135,69 @@ impl HomeAssistant {
             .expect("reqwest and this program use the same rustls")
     }
 
+    /// Looks whether Home Assistant can be reached, by a GET without a token: it answers 405 before it looks for one, so
+    /// that no login fails.
+    ///
+    /// # Errors
+    /// What would keep a POST from Home Assistant.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let answer = self.send(self.client().get(self.endpoint.clone())).await?;
+        if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
+            return Ok(());
+        }
+        let fault = diagnosis::of_answer(&self.endpoint, &answer);
+        Err(self.refusal(&answer, if answer.status.is_success() { Fault::NOT_HOME_ASSISTANT } else { fault }.into()))
+    }
+
     async fn exchange(&self, client: Client, request: &Request) -> Result<Answer, Failure> {
-        let start = Instant::now();
-        let mut response = client
+        let post = client
             .post(self.endpoint.clone())
             .header(AUTHORIZATION, request.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
             // The body has lost its length, and would go chunked.
             .header(CONTENT_LENGTH, request.body.len())
-            .body(body(request))
-            .send()
-            .await
-            .map_err(|error| self.failure(error))?;
-        let (status, headers) = (response.status(), take(response.headers_mut()));
-        let outcome = self.read(&mut response).await.and_then(|body| {
-            reply_in(status, &body, request.accepts_nothing).map_err(|problem| {
-                let fault = diagnosis::of_answer(&self.endpoint, status, &headers, &body, start.elapsed());
-                Failure { source: problem.map(Into::into), ..Failure::from(fault) }
-            })
-        });
-        let body = outcome.map_err(|failure| {
-            let response = Some(diagnosis::response(&self.endpoint, status, &headers));
-            Failure { status: Some(status), response, ..failure }
+            .body(body(request));
+        let answer = self.send(post).await?;
+        let body = reply_in(&answer, request.accepts_nothing).map_err(|problem| {
+            let fault = diagnosis::of_answer(&self.endpoint, &answer);
+            let fault = if fault == Fault::TOKEN_REFUSED { request.refused } else { fault };
+            Failure { source: problem.map(Into::into), ..self.refusal(&answer, fault.into()) }
         })?;
         self.client_certificate.set_accepted();
         self.idle.set(Some((client, SystemTime::now())));
-        Ok(Answer { status, body })
+        Ok(Answer { status: answer.status, body })
     }
 
-    /// The body of an answer; of an error's page, as much as comes soon.
-    async fn read(&self, response: &mut Response) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        if response.status().is_success() {
-            self.read_body(response, &mut body, MAX_ANSWER).await?;
-        } else {
-            let _ = timeout(PAGE_TIMEOUT, self.read_body(response, &mut body, MAX_PAGE)).await;
+    /// Sends a request and reads the answer: its whole body; of an error's page, as much as comes soon.
+    async fn send(&self, request: RequestBuilder) -> Result<RawAnswer, Failure> {
+        let start = Instant::now();
+        let mut response = request.send().await.map_err(|error| self.failure(error))?;
+        let (status, headers) = (response.status(), take(response.headers_mut()));
+        let mut answer = RawAnswer { status, headers, body: Vec::new(), waited: start.elapsed() };
+        let read = self.read_body(&mut response, &mut answer.body);
+        if !status.is_success() {
+            let _ = timeout(PAGE_TIMEOUT, read).await;
+        } else if let Err(failure) = read.await {
+            return Err(self.refusal(&answer, failure));
         }
-        Ok(body)
+        Ok(answer)
     }
 
-    async fn read_body(&self, response: &mut Response, body: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+    async fn read_body(&self, response: &mut Response, body: &mut Vec<u8>) -> Result<(), Failure> {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
             body.extend_from_slice(&chunk);
-            if body.len() > limit {
+            if body.len() > MAX_ANSWER {
                 let problem = "it is larger than the 6 MB that Lambda passes on";
                 return Err(Failure::from(Fault::UNEXPECTED_ANSWER).with_source(problem));
             }
         }
         Ok(())
+    }
+
+    /// A failure, and the answer that tells of it.
+    fn refusal(&self, answer: &RawAnswer, failure: Failure) -> Failure {
+        let response = Some(diagnosis::response(&self.endpoint, answer));
+        Failure { status: Some(answer.status), response, ..failure }
     }
 
     fn failure(&self, error: reqwest::Error) -> Failure {
@@ -191,14 +207,13 @@ impl HomeAssistant {
 }
 
 /// What is for Alexa in an answer; or what is wrong with its JSON.
-fn reply_in(status: StatusCode, body: &[u8], accepts_nothing: bool) -> Result<Box<RawValue>, Option<String>> {
-    if !status.is_success() {
-        return Err(None);
+fn reply_in(answer: &RawAnswer, accepts_nothing: bool) -> Result<Box<RawValue>, Option<String>> {
+    match answer.body.trim_ascii() {
+        _ if !answer.status.is_success() => Err(None),
+        b"" if accepts_nothing => Ok(reply::empty()),
+        b"" => Err(Some("it is empty".to_owned())),
+        json => serde_json::from_slice(json).map_err(|error| Some(format!("it is not JSON: {error}"))),
     }
-    if body.trim_ascii().is_empty() {
-        return if accepts_nothing { Ok(reply::empty()) } else { Err(Some("it is empty".to_owned())) };
-    }
-    serde_json::from_slice(body).map_err(|error| Some(format!("it is not JSON: {error}")))
 }
 
 /// An event as a request's body, which notes when it is written: hyper asks for it once a connection stands, and writes

@@ -45,7 +45,7 @@ const REDACTED: [&str; 7] =
     ["accessToken", "apiAccessToken", "consentToken", "token", "userId", "deviceId", "personId"];
 
 /// Strikes secrets out of what is logged.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Redactor {
     /// The longest first, for one may be the beginning of another.
     secrets: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Redactor {
 impl Redactor {
     /// Strikes out the values of these headers.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
-        Self { secrets: Vec::new() }.with(headers)
+        Self::default().with(headers)
     }
 
     /// Strikes out these as well: all that is sent with a request, for an answer could echo it.

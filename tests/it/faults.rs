@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::event;
 use crate::support::home::{ANSWER, Connection, Home};
 use crate::support::http::response;
-use crate::support::relay::Relay;
+use crate::support::relay::{self, Relay, millis_from_now};
 use crate::support::tls::{Ca, Identity, YEARS};
 
 /// The beginnings of the sentences.
@@ -69,9 +69,51 @@ fn no_token() {
     let reply: Value = serde_json::from_str(&relay.reply(event("without-token"))).unwrap();
     assert!(reply["response"]["outputSpeech"]["text"].as_str().unwrap().starts_with(LINK), "{reply}");
     assert_eq!(reply["response"]["card"], json!({ "type": "LinkAccount" }));
-    assert_eq!(home.connections(), 0);
+    let [check] = &home.checks()[..] else { panic!("one look at the way: {:?}", home.checks()) };
+    assert_eq!((&*check.method, &*check.path, check.header("authorization")), ("GET", "/api/alexa", None));
+    assert!(home.requests().is_empty(), "nothing is sent without a token");
     let log = relay.end();
-    assert!(log.contains("WARN") && log.contains("the request has no access token"), "{log}");
+    for part in ["WARN", "the request has no access token", "the way to Home Assistant is clear, it answered in"] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+}
+
+#[test]
+fn without_a_token_a_fault_on_the_way_to_home_assistant_comes_first() {
+    let says = |base_url: &str| {
+        let relay = Relay::to(base_url);
+        (relay.speech(event("without-token")), relay.end())
+    };
+    for (answer, sentence, log_part) in [
+        (response("404 Not Found", &[], "404: Not Found"), ALEXA_OFF, "add the line alexa:"),
+        (response("400 Bad Request", &[], "400: Bad Request"), PROXY, "Trusted proxies"),
+        (response("403 Forbidden", &[], "403: Forbidden"), BANNED, "ip_bans.yaml"),
+        (response("502 Bad Gateway", &[], "<html>"), UNREACHABLE, "got no answer from it"),
+        (response("401 Unauthorized", &[("www-authenticate", "Basic")], ""), FIREWALL, "wants a login"),
+        (response("405 Method Not Allowed", &[], "<html>"), ADDRESS, "not Home Assistant's"),
+        (response("200 OK", &[], ""), ADDRESS, "not Home Assistant's"),
+        (response("200 OK", &[], ANSWER), ADDRESS, "not Home Assistant's"),
+    ] {
+        let home = Home::behaving(move |connection| {
+            connection.head();
+            connection.send(&answer);
+        });
+        let (speech, log) = says(&home.url());
+        assert!(speech.starts_with(sentence) && log.contains(log_part), "{speech}\n{log}");
+    }
+    let (speech, log) = says("https://home.invalid");
+    assert!(speech.starts_with(UNREACHABLE) && log.contains("has no address"), "{speech}\n{log}");
+    let home = Home::over_tls(Identity::self_signed().server(), |_| {});
+    let (speech, log) = says(&home.url());
+    assert!(speech.starts_with(INSECURE) && log.contains("self-signed"), "{speech}\n{log}");
+    let home = Home::behaving(|connection| {
+        connection.head();
+        connection.hung_up_within(Duration::from_secs(10));
+    });
+    let relay = Relay::to(&home.url());
+    let speech = relay::speech(&relay.invoke_by(event("without-token"), millis_from_now(1_000)).reply());
+    assert!(speech.starts_with(UNREACHABLE), "{speech}");
+    assert!(relay.end().contains("nothing has answered at BASE_URL in time"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn every_event_arrives_byte_for_byte_and_its_answer_comes_back_byte_for_byte() {
         let reply = relay.reply(&event);
         let requests = home.requests().split_off(before);
         if name == "without-token" {
-            assert!(requests.is_empty(), "no call without a token");
+            assert!(requests.is_empty(), "no POST without a token");
             continue;
         }
         assert_eq!(reply, ANSWER, "{name}");

@@ -31,6 +31,7 @@ fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
     }
     let log = relay.end();
     assert_eq!(log.matches("status=200").count(), events().len() - 1, "{log}");
+    assert!(log.contains("the way to Home Assistant is clear"), "{log}");
     assert!(!log.contains(&HOME.token));
 }
 

@@ -3,16 +3,23 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::events;
 use crate::support::home_assistant::{HOME, TURN, X509_V1_CA, X509_V1_CLIENT, without_chance};
 use crate::support::proxy::{Proxy, free_port};
 use crate::support::relay::Relay;
 use crate::support::tls::{Ca, YEARS};
+use crate::support::{event, events};
 
-/// What is expected of the relay with these settings: the beginning of what Alexa says, and a part of the log's line.
+/// What is expected of the relay with these settings: the beginning of what Alexa says, and a part of the log. Where there
+/// is a fault, a request without a token hears it, too.
 fn assert_says(settings: &[(&str, &str)], sentence: &str, log_part: &str) {
+    assert_event_says(settings, &HOME.event("where-are-we-intent"), sentence, log_part);
+    let (sentence, log_part) = if sentence == ANSWER { (LINK, "is clear") } else { (sentence, log_part) };
+    assert_event_says(settings, &event("without-token"), sentence, log_part);
+}
+
+fn assert_event_says(settings: &[(&str, &str)], event: &str, sentence: &str, log_part: &str) {
     let relay = Relay::start(settings);
-    let speech = relay.speech(HOME.event("where-are-we-intent"));
+    let speech = relay.speech(event);
     let log = relay.end();
     assert!(speech.starts_with(sentence), "{settings:?}: {speech}\n{log}");
     assert!(log.contains(log_part), "{settings:?}: {log_part:?} is not in\n{log}");
@@ -48,6 +55,13 @@ impl Site {
         let (base_url, ca) = (format!("https://localhost:{}/{path}", self.port), self.ca.pem());
         assert_says(&[("BASE_URL", &base_url), ("CA_CERTIFICATE", &ca)], sentence, log_part);
     }
+
+    #[cfg(feature = "nginx")]
+    fn says_with_a_token(&self, path: &str, sentence: &str, log_part: &str) {
+        let (base_url, ca) = (format!("https://localhost:{}/{path}", self.port), self.ca.pem());
+        let settings = [("BASE_URL", &*base_url), ("CA_CERTIFICATE", &ca)];
+        assert_event_says(&settings, &HOME.event("where-are-we-intent"), sentence, log_part);
+    }
 }
 
 const FIREWALL: &str = "A firewall in front of Home Assistant stopped me.";
@@ -56,6 +70,7 @@ const WRONG_ADDRESS: &str = "BASE_URL does not lead to Home Assistant.";
 const UNREACHABLE: &str = "I cannot reach Home Assistant.";
 const PROXY_NOT_TRUSTED: &str = "Home Assistant does not trust its reverse proxy.";
 const PROXY_TIMEOUT: &str = "Home Assistant did not answer the proxy in front of it in time.";
+const LINK: &str = "Home Assistant does not know who you are.";
 const ANSWER: &str = "Paul is at Work. Anne is at home.";
 
 #[test]
@@ -113,7 +128,7 @@ fn caddy() {
     site.says("password", FIREWALL, "wants a login");
     site.says("forward-auth", FIREWALL, "wants a login");
     site.says("not-you", FIREWALL, "a firewall in front");
-    site.says("not-routed", WRONG_ADDRESS, "it is empty");
+    site.says("not-routed", WRONG_ADDRESS, "the answer is not Home Assistant's");
     site.says("down", UNREACHABLE, "got no answer from it");
     site.says("home/homeassistant", "Home Assistant does not listen to Alexa yet.", "if BASE_URL has a path");
     assert_says(&[("BASE_URL", &format!("http://localhost:{port}"))], WRONG_ADDRESS, "begin with https://");
@@ -211,14 +226,14 @@ fn nginx() {
 
     site.says("home", ANSWER, "status=200");
     site.says("not-trusted", PROXY_NOT_TRUSTED, "Settings, System, Network");
-    site.says("replaced", FIREWALL, "link the account again");
+    site.says_with_a_token("replaced", FIREWALL, "link the account again");
     site.says("password", FIREWALL, "wants a login");
     site.says("forward-auth", FIREWALL, "if the proxy wants a login");
     site.says("not-you", FIREWALL, "a firewall in front");
     site.says("not-routed", WRONG_ADDRESS, "status 404");
     site.says("down", UNREACHABLE, "got no answer from it");
-    site.says("limited", ANSWER, "status=200");
-    site.says("limited", UNREACHABLE, "limit_req");
+    site.says_with_a_token("limited", ANSWER, "status=200");
+    site.says_with_a_token("limited", UNREACHABLE, "limit_req");
     assert_says(&[("BASE_URL", &format!("http://localhost:{port}"))], WRONG_ADDRESS, "begin with https://");
     assert_says(&[("BASE_URL", &format!("http://localhost:{plain}"))], WRONG_ADDRESS, "redirects to another address");
     assert_says(

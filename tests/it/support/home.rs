@@ -18,6 +18,7 @@ pub struct Home {
     server: Server,
     scheme: &'static str,
     requests: Requests,
+    checks: Requests,
 }
 
 type Requests = Arc<Mutex<Vec<Request>>>;
@@ -27,6 +28,7 @@ pub struct Connection {
     stream: Box<dyn Stream>,
     socket: TcpStream,
     requests: Requests,
+    checks: Requests,
 }
 
 trait Stream: Read + Write + Send {}
@@ -46,15 +48,20 @@ impl Home {
 
     /// Does as it is told with every connection.
     pub fn behaving(behave: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let requests = Requests::default();
+        let (requests, checks) = (Requests::default(), Requests::default());
         let server = Server::start({
-            let requests = Arc::clone(&requests);
+            let (requests, checks) = (Arc::clone(&requests), Arc::clone(&checks));
             move |socket| {
                 let stream = Box::new(socket.try_clone().expect("a handle"));
-                behave(&mut Connection { stream, socket, requests: Arc::clone(&requests) });
+                behave(&mut Connection {
+                    stream,
+                    socket,
+                    requests: Arc::clone(&requests),
+                    checks: Arc::clone(&checks),
+                });
             }
         });
-        Self { server, scheme: "http", requests }
+        Self { server, scheme: "http", requests, checks }
     }
 
     /// The same over TLS. A handshake that fails ends the connection.
@@ -69,7 +76,12 @@ impl Home {
         format!("{}://localhost:{}", self.scheme, self.server.port)
     }
 
-    /// The requests that were read so far.
+    /// The GETs that were answered so far: the relay looks so whether Home Assistant can be reached.
+    pub fn checks(&self) -> Vec<Request> {
+        self.checks.lock().unwrap().clone()
+    }
+
+    /// The POSTs that were read so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -107,11 +119,17 @@ impl Connection {
         behave(self);
     }
 
-    /// The next request; `None` where the relay closed the connection.
+    /// The next POST; `None` where the relay closed the connection. A GET is answered as Home Assistant does it.
     pub fn request(&mut self) -> Option<Request> {
-        let request = Request::read(&mut self.stream).ok().flatten()?;
-        self.requests.lock().unwrap().push(request.clone());
-        Some(request)
+        loop {
+            let request = Request::read(&mut self.stream).ok().flatten()?;
+            if request.method == "POST" {
+                self.requests.lock().unwrap().push(request.clone());
+                return Some(request);
+            }
+            self.checks.lock().unwrap().push(request);
+            self.send(&response("405 Method Not Allowed", &[("allow", "POST")], "405: Method Not Allowed"));
+        }
     }
 
     /// A request's head; nothing of its body is read.
