@@ -30,11 +30,6 @@ def documented() -> set[str]:
     return set(re.findall(r"^\| `([A-Z_]+)` \|", "\n".join(sections), re.MULTILINE))
 
 
-def parameter(variable: str) -> str:
-    """The parameter of an environment variable: BASE_URL has BaseUrl."""
-    return variable.title().replace("_", "")
-
-
 def main() -> None:
     # SAM keeps there when it last asked the package index for a newer SAM.
     environment = {**os.environ, "__SAM_CLI_APP_DIR": str(TARGET / "sam"), "SAM_CLI_TELEMETRY": "0"}
@@ -47,9 +42,9 @@ def main() -> None:
     version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
     if about["SemanticVersion"] != version:
         sys.exit(f"template.yaml says version {about['SemanticVersion']}, but Cargo.toml {version}.")
-    # The linter misses a wrong !Ref here.
+    # The linter misses a wrong !Ref here. The parameter of BASE_URL is BaseUrl.
     variables = template["Resources"]["AlexaRelay"]["Properties"]["Environment"]["Variables"]
-    expected = {name: parameter(name) for name in documented()}
+    expected = {name: name.title().replace("_", "") for name in documented()}
     if different := variables.items() ^ expected.items():
         sys.exit(f"template.yaml and the table of settings differ in {sorted(different)}.")
 

@@ -151,16 +151,9 @@ def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
 def serve(tls: Path | None) -> None:
     caddy = install_caddy() / "bin/caddy"
     with home_assistant(tls) as home:
-        about = {
-            "url": home.url,
-            "token": home.token,
-            "tokens": home.tokens,
-            "config": str(home.config),
-            "version": home.version,
-            "its_python": str(home.python),
-            "python": sys.executable,  # It has Amazon's own classes.
-            "caddy": str(caddy),
-        }
+        about = {"url": home.url, "token": home.token, "tokens": home.tokens, "version": home.version}
+        about |= {"config": str(home.config), "its_python": str(home.python), "caddy": str(caddy)}
+        about |= {"python": sys.executable}  # It has Amazon's own classes.
         print(json.dumps(about), flush=True)
         sys.stdin.buffer.read()
 

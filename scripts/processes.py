@@ -37,16 +37,10 @@ def step(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def running(command: list[Any], output: IO[str]) -> Iterator[subprocess.Popen]:
+def running(command: list[Any], output: IO[str] | None) -> Iterator[subprocess.Popen]:
     """Runs a program in a process group of its own, all of which ends when the `with` does."""
-    process = subprocess.Popen(
-        [*END_WITH_PARENT, *command],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen([*END_WITH_PARENT, *command], cwd=ROOT, start_new_session=True, **streams)
     try:
         yield process
     finally:
