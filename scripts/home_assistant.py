@@ -21,7 +21,7 @@ from typing import Any
 import requests
 import urllib3
 
-from processes import ROOT, TARGET, Failed, main, running, step, wait_until
+from processes import ROOT, Failed, main, running, step, wait_until
 from tools import install_caddy, install_home_assistant
 
 CONFIGURATION = """
@@ -131,7 +131,7 @@ def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
     folder = install_home_assistant()
     [package] = folder.glob("lib/python*/site-packages/homeassistant-*.dist-info")
     version = package.stem.removeprefix("homeassistant-")
-    with tempfile.TemporaryDirectory(prefix="config-", dir=TARGET) as config:
+    with tempfile.TemporaryDirectory() as config:
         home = HomeAssistant(Path(config), tls)
         home.version, home.python = version, folder / "bin/python"
         log = home.config / "output.log"

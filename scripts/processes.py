@@ -1,15 +1,15 @@
 """Runs programs: with one line that tells a person what is going on, and so that none is left running."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from os import killpg
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,13 +48,13 @@ def running(command: list[Any], output: IO[str] | None) -> Iterator[subprocess.P
         with suppress(subprocess.TimeoutExpired):
             process.wait(10)
         with suppress(ProcessLookupError):
-            killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def run(what: str, command: list[Any], hint: str = "", lines: int = 20) -> None:
     """Runs a program to its end. Where it fails, the last lines of its output say why."""
-    with step(what), TemporaryFile("w+", errors="replace") as output, running(command, output) as process:
+    with step(what), tempfile.TemporaryFile("w+", errors="replace") as output, running(command, output) as process:
         if process.wait() != 0:
             output.seek(0)
             raise Failed(f"{what} failed. {hint}{last_lines(output.read(), lines)}")
@@ -85,7 +85,10 @@ def main(do: Callable[[], object]) -> None:
 
     for each in signals:
         signal.signal(each, stop)
-    try:
-        do()
-    except Failed as failure:
-        sys.exit(str(failure))
+    # Whatever a program leaves behind in its temporary folder goes with this one.
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=TARGET) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            do()
+        except Failed as failure:
+            sys.exit(str(failure))
