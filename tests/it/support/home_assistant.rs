@@ -32,14 +32,14 @@ pub struct HomeAssistant {
 
 impl HomeAssistant {
     pub fn start(arguments: &[&OsStr]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/home_assistant.py");
-        let mut process = Command::new("python3")
-            .args([script.as_os_str(), "serve".as_ref()])
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+        let mut process = Command::new(scripts.join("python"))
+            .args([scripts.join("home_assistant.py").as_os_str(), "serve".as_ref()])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("failed to start python3");
+            .expect("failed to start scripts/python");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("failed to read its output");
         let served: Value = serde_json::from_str(&line).expect("Home Assistant could not be set up; see above");
