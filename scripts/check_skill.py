@@ -1,4 +1,4 @@
-"""Checks that Amazon's own types know what skill-package/ holds, that home-assistant/ answers it, and that nothing is stale.
+"""Checks that Amazon's own types know what skill-package/ holds, that home-assistant/ answers it, and nothing is stale.
 
 The Python that runs this needs ask-sdk-core, ask-smapi-model and PyYAML.
 """
@@ -22,14 +22,14 @@ from generate_skill import HOME_ASSISTANT, MODELS, ROOT, SKILL
 NOT_SENT = {"AMAZON.NavigateHomeIntent"}
 
 
-def unknown(given: Any, understood: Any, where: str) -> Iterator[str]:
-    """What a file holds and Amazon's types did not understand."""
+def differences(given: Any, understood: Any, where: str) -> Iterator[str]:
+    """What a file holds that Amazon's types do not know."""
     if isinstance(given, dict) and isinstance(understood, dict):
         for key, value in given.items():
-            yield from unknown(value, understood.get(key), f"{where}.{key}")
+            yield from differences(value, understood.get(key), f"{where}.{key}")
     elif isinstance(given, list) and isinstance(understood, list):
         for index, (one, other) in enumerate(zip(given, understood)):
-            yield from unknown(one, other, f"{where}[{index}]")
+            yield from differences(one, other, f"{where}[{index}]")
     elif given != understood:
         yield f"{where} cannot be {json.dumps(given, ensure_ascii=False)}"
 
@@ -41,7 +41,7 @@ def amazon_problems(text: str, kind: type) -> Iterator[str]:
     except (ValueError, SerializationException) as problem:
         yield str(problem)
     else:
-        yield from unknown(json.loads(text), understood, kind.__name__)
+        yield from differences(json.loads(text), understood, kind.__name__)
 
 
 def package(path: Path) -> dict[str, Any]:
@@ -84,12 +84,13 @@ def problems() -> Iterator[str]:
             yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of languages/"
     alexa_skill, home = package(HOME_ASSISTANT / "alexa_skill.yaml"), package(HOME_ASSISTANT / "example_home.yaml")
     kinds = {SKILL: SkillManifestEnvelope, ROOT / "skill-package/accountLinking.json": AccountLinkingRequest}
-    kinds |= {path: InteractionModelData for path in MODELS.glob("*.json")}
+    kinds |= {path: InteractionModelData for path in generated if path.parent == MODELS}
     for path, kind in kinds.items():
-        yield from (f"{path.relative_to(ROOT)}: {problem}" for problem in amazon_problems(path.read_text(), kind))
+        text = generated.get(path) or path.read_text()
+        found = list(amazon_problems(text, kind))
         if kind is InteractionModelData:
-            found = model_problems(path.read_text(), alexa_skill, home)
-            yield from (f"{path.relative_to(ROOT)}: {problem}" for problem in found)
+            found += model_problems(text, alexa_skill, home)
+        yield from (f"{path.relative_to(ROOT)}: {problem}" for problem in found)
     languages = generate_skill.languages()
     keys = {frozenset(language["answers"]) for language in languages.values() if "answers" in language}
     if len(keys) > 1:
@@ -101,4 +102,4 @@ def problems() -> Iterator[str]:
 if __name__ == "__main__":
     if found := sorted(problems()):
         sys.exit("\n".join(found))
-    print(f"skill-package: {len(list(MODELS.glob('*.json')))} models")
+    print("skill-package/ and home-assistant/ are right.")
