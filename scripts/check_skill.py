@@ -71,17 +71,19 @@ def language_problems(name: str, language: dict[str, Any]) -> Iterator[str]:
         if english not in originals:
             yield f'home-assistant/ does not say "{english}"'
     folder = HOME_ASSISTANT / name if "answers" in language else HOME_ASSISTANT
-    values = {value for value, *_ in language["types"]["Sentences"]}
+    intents = package(folder / "alexa_skill.yaml")["intent_script"]
+    said = {intents[f"AMAZON.{answer}Intent"]["action"][0]["data"]["text"] for answer in ("Yes", "No")}
+    said |= {value for value, *_ in language["types"]["Sentences"]}
     for trigger in package(folder / "good_night.yaml")["automation"][0]["trigger"]:
-        if trigger.get("command", None) not in values | {None}:
-            yield f'Sentences lacks "{trigger["command"]}", which good_night.yaml listens for'
+        if trigger.get("command") not in said | {None}:
+            yield f'nothing says "{trigger["command"]}", which good_night.yaml listens for'
 
 
 def problems() -> Iterator[str]:
     generated = generate_skill.generated()
     for path in generated.keys() | set(MODELS.glob("*")) | set(HOME_ASSISTANT.glob("*/*")):
         if not path.exists() or path.read_text() != generated.get(path):
-            yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of languages/"
+            yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of skill-package/languages/"
     alexa_skill, home = package(HOME_ASSISTANT / "alexa_skill.yaml"), package(HOME_ASSISTANT / "example_home.yaml")
     kinds = {SKILL: SkillManifestEnvelope, ROOT / "skill-package/accountLinking.json": AccountLinkingRequest}
     kinds |= {path: InteractionModelData for path in generated if path.parent == MODELS}
@@ -94,9 +96,9 @@ def problems() -> Iterator[str]:
     languages = generate_skill.languages()
     keys = {frozenset(language["answers"]) for language in languages.values() if "answers" in language}
     if len(keys) > 1:
-        yield f"languages/ do not all answer the same: {sorted(frozenset.union(*keys) - frozenset.intersection(*keys))}"
+        yield f"skill-package/languages/ do not all answer the same: {sorted(frozenset.union(*keys) - frozenset.intersection(*keys))}"
     for name, language in languages.items():
-        yield from (f"languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
+        yield from (f"skill-package/languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Generates from languages/*.yaml the models and texts of skill-package/, and home-assistant/ in other languages.
+"""Generates from skill-package/languages/*.yaml the models and texts of skill-package/, and home-assistant/ in other languages.
 
 home-assistant/*.yaml is the English original: in another language only the sentences under `answers` differ. What
 skill-package/skill.json holds beside its texts stays as it is. This needs PyYAML.
@@ -13,6 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SKILL = ROOT / "skill-package/skill.json"
+LANGUAGES = ROOT / "skill-package/languages"
 MODELS = ROOT / "skill-package/interactionModels/custom"
 HOME_ASSISTANT = ROOT / "home-assistant"
 TRANSLATED = [HOME_ASSISTANT / "alexa_skill.yaml", HOME_ASSISTANT / "good_night.yaml"]
@@ -24,11 +25,11 @@ SLOT_TYPES = {
     "Scene": "Scenes",
     "Script": "Scripts",
 }
-BUILT_IN = [f"AMAZON.{name}Intent" for name in ("Help", "Stop", "Cancel", "Fallback", "NavigateHome")]
+BUILT_IN = [f"AMAZON.{name}Intent" for name in ("Yes", "No", "Help", "Stop", "Cancel", "Fallback", "NavigateHome")]
 
 
 def languages() -> dict[str, dict[str, Any]]:
-    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "languages").glob("*.yaml"))}
+    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(LANGUAGES.glob("*.yaml"))}
 
 
 def intent(name: str, samples: list[str]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CONFIGURATION = """
 homeassistant:
   packages:
     alexa_skill: !include packages/alexa_skill.yaml
+    good_night: !include packages/good_night.yaml
     example_home: !include packages/example_home.yaml
 http:
   server_host: 127.0.0.1

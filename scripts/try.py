@@ -17,20 +17,24 @@ from processes import ROOT, TARGET, Failed, last_lines, main, run, running, step
 
 PLACEHOLDER = "example-access-token"
 
-# What a person says, by the name of the event; in this order. Other events follow, with their intent and slots.
-SAID = {
-    "ask-intent": '"Alexa, ask Home Assistant to turn on the hall"',
-    "locate-intent": '"Alexa, ask Home Assistant where Paul is"',
-    "where-are-we-intent": '"Alexa, ask Home Assistant where we are"',
-    "activate-scene-intent": '"Alexa, ask Home Assistant to activate downstairs on"',
-    "activate-scene-intent-synonym": '"Alexa, ask Home Assistant to activate film night"',
-    "run-script-intent": '"Alexa, ask Home Assistant to run red alert"',
-    "launch-request": '"Alexa, open Home Assistant"',
-    "yes-intent": '"Yes"',
-    "no-intent": '"No"',
-    "session-ended-request": "(no answer to the question)",
-    "without-token": '"Alexa, open Home Assistant" (the account is not linked)',
-}
+# The conversation: events, and what a person says. Other events follow, with their intent and slots.
+GOOD_NIGHT = ("ask-intent-good-night", '"Alexa, ask Home Assistant good night"')
+SAID = [
+    ("launch-request", '"Alexa, open Home Assistant"'),
+    ("ask-intent", '"Turn on the hall"'),
+    ("locate-intent", '"Alexa, ask Home Assistant where Paul is"'),
+    ("where-are-we-intent", '"Alexa, ask Home Assistant where we are"'),
+    ("activate-scene-intent", '"Alexa, ask Home Assistant to activate downstairs on"'),
+    ("activate-scene-intent-synonym", '"Alexa, ask Home Assistant to activate film night"'),
+    ("run-script-intent", '"Alexa, ask Home Assistant to run red alert"'),
+    GOOD_NIGHT,
+    ("yes-intent", '"Yes"'),
+    GOOD_NIGHT,
+    ("no-intent", '"No"'),
+    GOOD_NIGHT,
+    ("session-ended-request", "(no answer to the question)"),
+    ("without-token", '"Alexa, open Home Assistant" (the account is not linked)'),
+]
 
 LOG = TARGET / "relay.log"
 
@@ -119,12 +123,12 @@ def read(path: Path) -> tuple[str, str]:
         raise Failed(f"{path} cannot be read: {problem.strerror}.") from problem
     except (ValueError, LookupError, TypeError, AttributeError) as problem:
         raise Failed(f"{path} is not what Alexa sends: {type(problem).__name__}: {problem}") from problem
-    return SAID.get(path.stem) or f"({', '.join([intent['name'], *slots])})", event
+    return dict(SAID).get(path.stem) or f"({', '.join([intent['name'], *slots])})", event
 
 
 def play() -> None:
-    order = list(SAID)
-    ours = sorted((ROOT / "events").glob("*.json"), key=lambda path: [*order, path.stem].index(path.stem))
+    ours = [ROOT / f"events/{name}.json" for name, _ in SAID]
+    ours += sorted(set((ROOT / "events").glob("*.json")) - set(ours))
     events = [read(Path(path)) for path in sys.argv[1:] or ours]
     for setting in ("LONG_LIVED_ACCESS_TOKEN", "NOT_VERIFY_SSL", "DEBUG"):
         os.environ.pop(setting, None)
