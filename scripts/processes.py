@@ -44,10 +44,12 @@ def running(command: list[Any], output: IO[str] | None) -> Iterator[subprocess.P
     try:
         yield process
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # The whole group has ended.
+            os.killpg(process.pid, signal.SIGTERM)
+            for _ in range(100):
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
