@@ -43,7 +43,8 @@ AMAZON = ("https://pitangui.amazon.com/", "https://layla.amazon.com/", "https://
 # Who is where, for LocateIntent and WhereAreWeIntent.
 PERSONS = {"Paul": "Work", "Anne": "home"}
 
-GIVEN_UP = ("Activating recovery mode", "Setup of package", "Invalid config for")  # in Home Assistant's log
+# In Home Assistant's log.
+GIVEN_UP = ("Activating recovery mode", "Setup of package", "Invalid config for", "Error during setup of component")
 
 
 class HomeAssistant:
