@@ -65,10 +65,13 @@ def run(what: str, command: list[Any], hint: str = "", lines: int = 20) -> None:
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen, log: Path, given_up: tuple[str, ...] = ()) -> None:
     """Waits until a program can be used. Fails where it has ended, or one of these words in its log says that it will."""
     deadline = time.monotonic() + 180  # seconds; the first start of Home Assistant takes 24 on a small machine
-    while not ready():
+    while True:
+        is_ready = ready()
         text = log.read_text(errors="replace")
         if process.poll() is not None or time.monotonic() > deadline or any(words in text for words in given_up):
             raise Failed(f"It does not start. {last_lines(text)}")
+        if is_ready:
+            return
         time.sleep(0.1)
 
 
