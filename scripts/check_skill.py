@@ -83,7 +83,7 @@ def problems() -> Iterator[str]:
     generated = generate_skill.generated()
     for path in generated.keys() | set(MODELS.glob("*")) | set(HOME_ASSISTANT.glob("*/*")):
         if not path.exists() or path.read_text() != generated.get(path):
-            yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of skill-package/languages/"
+            yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of languages/"
     alexa_skill, home = package(HOME_ASSISTANT / "alexa_skill.yaml"), package(HOME_ASSISTANT / "example_home.yaml")
     kinds = {SKILL: SkillManifestEnvelope, ROOT / "skill-package/accountLinking.json": AccountLinkingRequest}
     kinds |= {path: InteractionModelData for path in generated if path.parent == MODELS}
@@ -96,9 +96,9 @@ def problems() -> Iterator[str]:
     languages = generate_skill.languages()
     keys = {frozenset(language["answers"]) for language in languages.values() if "answers" in language}
     if len(keys) > 1:
-        yield f"skill-package/languages/ do not all answer the same: {sorted(frozenset.union(*keys) - frozenset.intersection(*keys))}"
+        yield f"languages/ do not all answer the same: {sorted(frozenset.union(*keys) - frozenset.intersection(*keys))}"
     for name, language in languages.items():
-        yield from (f"skill-package/languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
+        yield from (f"languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
 
 
 if __name__ == "__main__":

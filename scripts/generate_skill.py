@@ -1,4 +1,4 @@
-"""Generates from skill-package/languages/*.yaml the models and texts of skill-package/, and home-assistant/ in other languages.
+"""Generates from languages/*.yaml the models and texts of skill-package/, and home-assistant/ in other languages.
 
 home-assistant/*.yaml is the English original: in another language only the sentences under `answers` differ. What
 skill-package/skill.json holds beside its texts stays as it is. This needs PyYAML.
@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SKILL = ROOT / "skill-package/skill.json"
-LANGUAGES = ROOT / "skill-package/languages"
+LANGUAGES = ROOT / "languages"
 MODELS = ROOT / "skill-package/interactionModels/custom"
 HOME_ASSISTANT = ROOT / "home-assistant"
 TRANSLATED = [HOME_ASSISTANT / "alexa_skill.yaml", HOME_ASSISTANT / "good_night.yaml"]
