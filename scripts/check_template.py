@@ -44,6 +44,5 @@ def main() -> None:
         sys.exit(f"template.yaml and the table of settings differ in {sorted(different)}.")
 
 
-
 if __name__ == "__main__":
     main()

