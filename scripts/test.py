@@ -16,11 +16,11 @@ def check(*command: str) -> None:
 
 
 def test() -> None:
-    tools.install_all()
     check("cargo", "fmt", "--check")
     check("cargo", "clippy", "--locked", "--all-targets", "--all-features", "--", "-D", "warnings")
     os.environ["RUSTDOCFLAGS"] = "-D warnings"
     check("cargo", "doc", "--locked", "--no-deps", "--document-private-items")
+    tools.install_all()
     features = ["real-home-assistant"]
     if shutil.which("nginx"):
         features.append("nginx")
