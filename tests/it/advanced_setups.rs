@@ -1,62 +1,54 @@
 //! Homes behind an access proxy, with a CA of their own, or that request a client certificate.
 
 use std::fs;
-use std::thread;
-use std::time::Duration;
+use std::future::ready;
 
-use rustls::{ServerConfig, version};
+use rcgen::IsCa;
+use rustls::ServerConfig;
 
-use crate::support::home::{ANSWER, Home};
-use crate::support::http::response;
-use crate::support::relay::Relay;
-use crate::support::tls::{Ca, Identity, YEARS};
-use crate::support::{event, event_with_token, scratch};
+use crate::support::*;
 
-const EXPIRED: std::ops::Range<i32> = 2020..2021;
+type Settings<'a> = &'a [(&'a str, &'a str)];
 
-fn home(server: ServerConfig) -> Home {
-    Home::over_tls(server, |connection| connection.answer_all(&response("200 OK", &[], ANSWER)))
-}
-
-fn assert_trusted(home: &Home, settings: &[(&str, &str)]) {
+fn assert_trusted(server: ServerConfig, settings: Settings) {
+    let home = Home::over_tls(server, answer(200, &[], ANSWER));
     let relay = Relay::start(&[&[("BASE_URL", home.url().as_str())], settings].concat());
     assert_eq!(relay.reply(event("locate-intent")), ANSWER, "{}", relay.log());
 }
 
-fn assert_refused(home: &Home, settings: &[(&str, &str)], cause: &str) {
+fn assert_refused(server: ServerConfig, settings: Settings, cause: &str, remedy: &str) {
+    let home = Home::over_tls(server, answer(200, &[], ANSWER));
     let relay = Relay::start(&[&[("BASE_URL", home.url().as_str())], settings].concat());
     let speech = relay.speech(event("locate-intent"));
-    assert!(speech.starts_with("I cannot connect to Home Assistant securely."), "{speech}");
-    relay.log_with(cause);
+    assert!(speech.starts_with(INSECURE), "{speech}");
+    let log = relay.end();
+    assert!(log.contains(cause) && log.contains(remedy), "{cause:?} and {remedy:?} are not in\n{log}");
     assert!(home.requests().is_empty(), "no token goes to a server that is not trusted");
 }
 
 #[test]
-fn extra_headers_are_sent_with_every_call() {
-    let home = Home::saying(ANSWER);
+fn extra_headers_are_sent_with_every_request() {
+    // After a 401 the relay makes a new connection.
+    let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let headers = r#"{"CF-Access-Client-Id": "id.access", "CF-Access-Client-Secret": "secret"}"#;
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("EXTRA_HEADERS", headers)]);
-    relay.reply(event("launch-request"));
-    thread::sleep(Duration::from_millis(4_200));
-    relay.reply(event("launch-request"));
-    let calls = home.requests();
-    assert_eq!((calls.len(), home.connections()), (2, 2));
-    for call in calls {
-        assert_eq!(call.header("cf-access-client-id"), Some("id.access"), "{}", call.method);
-        assert_eq!(call.header("cf-access-client-secret"), Some("secret"), "{}", call.method);
+    for name in ["launch-request", "launch-request", "without-token"] {
+        relay.reply(event(name));
+    }
+    let requests = [home.requests(), home.checks()].concat();
+    assert_eq!((requests.len(), home.connections()), (3, 3));
+    for request in requests {
+        assert_eq!(request.headers()["cf-access-client-id"], "id.access", "{}", request.method());
+        assert_eq!(request.headers()["cf-access-client-secret"], "secret", "{}", request.method());
     }
 }
 
 #[test]
 fn the_values_of_extra_headers_are_not_logged_even_where_the_home_echoes_them() {
-    for status in ["200 OK", "403 Forbidden"] {
-        let home = Home::answering(response(status, &[("server", "geheim")], ANSWER.replace("OK", "ein geheim")));
-        let relay = Relay::start(&[
-            ("BASE_URL", &home.url()),
-            ("EXTRA_HEADERS", r#"{"X-Key": "geheim"}"#),
-            ("DEBUG", "True"),
-            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-        ]);
+    for status in [200, 403] {
+        let home = Home::answering(answer(status, &[("server", "geheim")], ANSWER.replace("OK", "ein geheim")));
+        let headers = ("EXTRA_HEADERS", r#"{"X-Key": "geheim"}"#);
+        let relay = Relay::start(&[("BASE_URL", &home.url()), headers, ("DEBUG", "True")]);
         relay.reply(event("locate-intent").replace("EXAMPLE", "geheim"));
         let log = relay.end();
         assert!(log.contains("LocateIntent") && log.contains("***"), "{log}");
@@ -65,74 +57,84 @@ fn the_values_of_extra_headers_are_not_logged_even_where_the_home_echoes_them() 
 }
 
 #[test]
-fn a_ca_of_its_owner_is_trusted() {
-    let root = Ca::new();
-    let intermediate = root.intermediate();
-    for versions in [&[&version::TLS12], &[&version::TLS13]] {
-        assert_trusted(&home(root.issue(YEARS).server_of(versions)), &[("CA_CERTIFICATE", &root.pem())]);
-        let chain = intermediate.issue(YEARS).with(intermediate.certificate());
-        assert_trusted(&home(chain.server_of(versions)), &[("CA_CERTIFICATE", &root.pem())]);
-    }
-    let two = [Ca::new().pem(), root.pem()].concat();
-    for pasted in [two.clone(), two.replace('\n', "\\n"), two.replace('\n', " ")] {
-        assert_trusted(&home(root.issue(YEARS).server()), &[("CA_CERTIFICATE", &pasted)]);
-    }
-}
-
-#[test]
-fn a_certificate_may_be_a_file_beside_the_program() {
+fn a_ca_of_its_owner_is_trusted_whether_it_is_pasted_or_in_a_file() {
     let (root, folder) = (Ca::new(), scratch());
-    fs::write(folder.path().join("home.pem"), root.pem()).unwrap();
-    let settings = [("CA_CERTIFICATE", "home.pem"), ("LAMBDA_TASK_ROOT", folder.path().to_str().unwrap())];
-    assert_trusted(&home(root.issue(YEARS).server()), &settings);
+    let intermediate = root.intermediate();
+    let others_too = Ca::new().pem() + &root.pem();
+    fs::write(folder.path().join("home.pem"), &others_too).unwrap();
+    let folder = ("LAMBDA_TASK_ROOT", folder.path().to_str().unwrap());
+    for versions in VERSIONS {
+        for server in [root.issue(YEARS), intermediate.issue(YEARS).with(&intermediate)] {
+            assert_trusted(server.server_with(versions, None), &[("CA_CERTIFICATE", &others_too)]);
+            assert_trusted(server.server_with(versions, None), &[("CA_CERTIFICATE", "home.pem"), folder]);
+        }
+    }
 }
 
 #[test]
-fn a_self_signed_certificate_of_its_owner_is_trusted() {
-    for versions in [&[&version::TLS12], &[&version::TLS13]] {
-        for identity in [Identity::self_signed(), Identity::ca_for("localhost", YEARS)] {
-            let pem = identity.pem().to_owned();
-            assert_trusted(&home(identity.server_of(versions)), &[("CA_CERTIFICATE", &pem)]);
+fn a_self_signed_certificate_of_its_owner_is_trusted_for_its_name_and_in_its_time() {
+    for is_ca in [IsCa::NoCa, CA] {
+        let identity = Identity::self_signed_for("localhost", YEARS, is_ca);
+        for versions in VERSIONS {
+            assert_trusted(identity.server_with(versions, None), &[("CA_CERTIFICATE", identity.pem())]);
+        }
+        for (name, years, cause) in [
+            ("localhost", EXPIRED, "certificate has expired"),
+            ("localhost", 2080..2090, "certificate is not valid yet"),
+            ("other.example.org", YEARS, "certificate is for another name"),
+        ] {
+            let identity = Identity::self_signed_for(name, years, is_ca);
+            assert_refused(identity.server(), &[("CA_CERTIFICATE", identity.pem())], cause, "");
         }
     }
 }
 
 #[test]
 fn what_its_owner_does_not_trust_is_refused_unless_not_verify_ssl_is_on() {
-    let root = Ca::new();
-    let client = Ca::new().issue_for("alexa", YEARS);
-    let trusted = [
-        ("CA_CERTIFICATE", root.pem()),
-        ("CLIENT_CERTIFICATE", client.pem_with_key()),
-        ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#.to_owned()),
-    ];
-    let trusted = trusted.each_ref().map(|(name, pem)| (*name, pem.as_str()));
-    for versions in [&[&version::TLS12], &[&version::TLS13]] {
-        for (identity, cause) in [
-            (Ca::new().issue(YEARS), "does not send the certificate of the CA"),
-            (Identity::self_signed(), "it is self-signed"),
-            (Identity::ca_for("localhost", YEARS), "it is self-signed"),
-            (root.issue(EXPIRED), "certificate has expired"),
-            (root.issue_for("other.example.org", YEARS), "certificate is for another name"),
+    let (root, stranger) = (Ca::new(), Ca::new());
+    let intermediate = stranger.intermediate();
+    let client = Ca::new().issue_for("alexa", YEARS).pem_with_key();
+    let root_pem = root.pem();
+    let headers = ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#);
+    let settings = [("CA_CERTIFICATE", &*root_pem), ("CLIENT_CERTIFICATE", &client), headers];
+    for versions in VERSIONS {
+        for (identity, cause, remedy) in [
+            (stranger.issue(YEARS), "does not send the certificate of the CA", "fullchain.pem"),
+            (intermediate.issue(YEARS), "does not send the certificate of the CA", "fullchain.pem"),
+            (stranger.issue(YEARS).with(&stranger), "not issued by a public CA", "Let's Encrypt"),
+            (intermediate.issue(YEARS).with(&intermediate).with(&stranger), "not issued by a public CA", ""),
+            (Identity::self_signed(), "it is self-signed, and for localhost", "Let's Encrypt"),
+            (Identity::self_signed_for("localhost", YEARS, CA), "it is self-signed", "Let's Encrypt"),
+            (root.issue(EXPIRED), "certificate has expired", "renew it"),
+            (root.issue(2080..2090), "certificate is not valid yet", "clock"),
+            (root.issue_for("other.example.org", YEARS), "certificate is for another name", "a name that"),
         ] {
-            let server = identity.server_of(versions);
-            assert_refused(&home(server.clone()), &trusted, cause);
-            assert_trusted(&home(server), &[&trusted[..], &[("NOT_VERIFY_SSL", "True")]].concat());
+            let server = || identity.server_with(versions, None);
+            assert_refused(server(), &settings, cause, remedy);
+            assert_trusted(server(), &[&settings[..], &[("NOT_VERIFY_SSL", "True")]].concat());
         }
     }
 }
 
 #[test]
-fn a_self_signed_certificate_of_its_owner_is_refused_for_another_name_and_out_of_its_time() {
-    for make in [Identity::self_signed_for, Identity::ca_for] {
-        for (name, years, cause) in [
-            ("localhost", EXPIRED, "certificate has expired"),
-            ("localhost", 2080..2090, "certificate is not valid yet"),
-            ("other.example.org", YEARS, "certificate is for another name"),
+fn a_home_that_requests_a_client_certificate_is_shown_it() {
+    let (root, clients) = (Ca::new(), Ca::new());
+    let intermediate = clients.intermediate();
+    let root_pem = root.pem();
+    for versions in VERSIONS {
+        let server = || root.issue(YEARS).server_with(versions, Some(&clients));
+        for client in [clients.issue_for("alexa", YEARS), intermediate.issue_for("alexa", YEARS).with(&intermediate)] {
+            let client = client.pem_with_key();
+            assert_trusted(server(), &[("CA_CERTIFICATE", &root_pem), ("CLIENT_CERTIFICATE", &client)]);
+        }
+        let (stranger, expired) = (Ca::new().issue_for("alexa", YEARS), clients.issue_for("alexa", EXPIRED));
+        for (client, cause) in [
+            ("", "the server requires a client certificate"),
+            (&stranger.pem_with_key(), "the server refused the certificate of CLIENT_CERTIFICATE"),
+            (&expired.pem_with_key(), "the server refused the certificate of CLIENT_CERTIFICATE"),
         ] {
-            let identity = make(name, years);
-            let pem = identity.pem().to_owned();
-            assert_refused(&home(identity.server()), &[("CA_CERTIFICATE", &pem)], cause);
+            let settings = [("CA_CERTIFICATE", root_pem.as_str()), ("CLIENT_CERTIFICATE", client)];
+            assert_refused(server(), &settings, cause, "ssl_peer_certificate");
         }
     }
 }
@@ -140,35 +142,14 @@ fn a_self_signed_certificate_of_its_owner_is_refused_for_another_name_and_out_of
 #[test]
 fn a_home_that_accepted_the_client_certificate_before_is_not_said_to_refuse_it() {
     let (root, clients) = (Ca::new(), Ca::new());
-    let home = Home::over_tls(root.issue(YEARS).server_for(&clients), |connection| {
-        let request = connection.request().expect("a request");
-        if request.header("authorization") == Some("Bearer good") {
-            connection.send(&response("200 OK", &[("connection", "close")], ANSWER));
-        }
+    let server = root.issue(YEARS).server_with(VERSIONS[1], Some(&clients));
+    let home = Home::start(Some(server), |request| {
+        let is_good = request.headers()["authorization"] == "Bearer good";
+        ready(if is_good { answer(200, &[("connection", "close")], ANSWER) } else { Answer::Raw(Vec::new()) })
     });
-    let client = clients.issue_for("alexa", YEARS).pem_with_key();
-    let settings = [("BASE_URL", home.url()), ("CA_CERTIFICATE", root.pem()), ("CLIENT_CERTIFICATE", client)];
-    let relay = Relay::start(&settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let (url, ca, client) = (home.url(), root.pem(), clients.issue_for("alexa", YEARS).pem_with_key());
+    let relay = Relay::start(&[("BASE_URL", &url), ("CA_CERTIFICATE", &ca), ("CLIENT_CERTIFICATE", &client)]);
     assert_eq!(relay.reply(event_with_token("good")), ANSWER);
     let speech = relay.speech(event_with_token("bad"));
-    assert!(speech.starts_with("Home Assistant gave no answer"), "{speech}");
-}
-
-#[test]
-fn a_home_that_requests_a_client_certificate_is_shown_it() {
-    let (root, clients) = (Ca::new(), Ca::new());
-    let intermediate = clients.intermediate();
-    let (direct, below) = (clients.issue_for("alexa", YEARS), intermediate.issue_for("alexa", YEARS));
-    for versions in [&[&version::TLS12], &[&version::TLS13]] {
-        let server = || root.issue(YEARS).server_of_for(versions, &clients);
-        for client in [direct.pem_with_key(), below.pem_with_key() + &intermediate.pem()] {
-            assert_trusted(&home(server()), &[("CA_CERTIFICATE", &root.pem()), ("CLIENT_CERTIFICATE", &client)]);
-        }
-        assert_refused(&home(server()), &[("CA_CERTIFICATE", &root.pem())], "requires a client certificate");
-        for other in [Ca::new().issue_for("alexa", YEARS), clients.issue_for("alexa", EXPIRED)] {
-            let settings = [("CA_CERTIFICATE", root.pem()), ("CLIENT_CERTIFICATE", other.pem_with_key())];
-            let settings = settings.each_ref().map(|(name, pem)| (*name, pem.as_str()));
-            assert_refused(&home(server()), &settings, "the server refused the certificate of CLIENT_CERTIFICATE");
-        }
-    }
+    assert!(speech.starts_with(BAD_ANSWER), "{speech}");
 }

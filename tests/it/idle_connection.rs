@@ -3,11 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::event;
-use crate::support::home::{ANSWER, Home};
-use crate::support::http::response;
-use crate::support::relay::{Relay, millis_from_now};
-use crate::support::tls::Identity;
+use crate::support::*;
 
 /// Longer than the relay uses an idle connection again.
 const LONG: Duration = Duration::from_millis(4_300);
@@ -15,37 +11,29 @@ const LONG: Duration = Duration::from_millis(4_300);
 /// Shorter.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// A relay that has had an answer and has then been idle, frozen, for this long.
-fn relay_after(idle: Duration, home: &Home) -> Relay {
+/// A relay that has had an answer and is frozen.
+fn frozen_relay(home: &Home) -> Relay {
     let relay = Relay::to(&home.url());
     assert_eq!(relay.reply(event("locate-intent")), ANSWER);
     relay.freeze();
-    thread::sleep(idle);
-    relay.thaw();
     relay
 }
 
 #[test]
-fn a_connection_that_was_idle_for_a_moment_is_used_again() {
-    let home = Home::saying(ANSWER);
-    let relay = relay_after(SHORT, &home);
-    assert_eq!(relay.reply(event("locate-intent")), ANSWER);
-    assert_eq!((home.requests().len(), home.connections()), (2, 1));
-}
-
-#[test]
-fn a_connection_that_was_idle_for_longer_is_not_trusted() {
-    let home = Home::saying(ANSWER);
-    let relay = relay_after(LONG, &home);
-    assert_eq!(relay.reply(event("locate-intent")), ANSWER);
-    assert_eq!((home.requests().len(), home.connections()), (2, 2));
+fn a_connection_is_used_again_that_was_idle_for_a_moment_and_not_one_that_was_for_longer() {
+    at_once([(SHORT, 1), (LONG, 2)], |(idle, connections)| {
+        let home = Home::saying(ANSWER);
+        let relay = frozen_relay(&home);
+        thread::sleep(idle);
+        relay.thaw();
+        assert_eq!(relay.reply(event("locate-intent")), ANSWER);
+        assert_eq!((home.requests().len(), home.connections()), (2, connections), "{idle:?}");
+    });
 }
 
 #[test]
 fn a_hundred_requests_take_one_connection_and_one_handshake() {
-    let home = Home::over_tls(Identity::self_signed().server(), |connection| {
-        connection.answer_all(&response("200 OK", &[], ANSWER));
-    });
+    let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
     for _ in 0..100 {
         assert_eq!(relay.reply(event("locate-intent")), ANSWER);
@@ -55,18 +43,19 @@ fn a_hundred_requests_take_one_connection_and_one_handshake() {
 
 #[test]
 fn a_connection_that_was_closed_or_reset_in_a_freeze_is_replaced() {
-    for end in [Home::close_all, Home::reset_all] {
-        for idle in [[SHORT; 10].as_slice(), &[LONG]].concat() {
-            let home = Home::saying(ANSWER);
-            let relay = relay_after(Duration::ZERO, &home);
-            relay.freeze();
-            end(&home);
-            thread::sleep(idle);
-            relay.send(event("locate-intent"), millis_from_now(10_000));
-            thread::sleep(Duration::from_millis(10));
-            relay.thaw();
-            assert_eq!(relay.outcome().reply(), ANSWER, "{}", relay.log());
-            assert_eq!((home.requests().len(), home.connections()), (2, 2), "{idle:?}");
+    let idle = [[SHORT; 10].as_slice(), &[LONG]].concat();
+    at_once(idle.iter().flat_map(|&idle| [(idle, false), (idle, true)]), |(idle, is_reset)| {
+        let home = Home::saying(ANSWER);
+        if is_reset {
+            home.server.reset_connections();
         }
-    }
+        let relay = frozen_relay(&home);
+        home.server.close_all();
+        thread::sleep(idle);
+        relay.send(event("locate-intent"), millis_from_now(10_000));
+        thread::sleep(Duration::from_millis(10));
+        relay.thaw();
+        assert_eq!(relay.outcome().reply(), ANSWER, "{}", relay.log());
+        assert_eq!((home.requests().len(), home.connections()), (2, 2), "{idle:?} {is_reset}");
+    });
 }

@@ -1,78 +1,76 @@
 //! Alexa is answered in time, whatever Home Assistant does.
 
-use std::thread;
+use std::future::pending;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::support::event;
-use crate::support::home::{ANSWER, Home};
-use crate::support::http::response;
-use crate::support::relay::{Relay, millis_from_now, speech};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
 
-fn invoke(relay: &Relay, deadline_ms: u128) -> (String, Duration) {
+use crate::support::*;
+
+fn invoke(home: &Home, deadline_ms: u128) -> (String, Duration) {
+    let relay = Relay::to(&home.url());
     let start = Instant::now();
     let reply = relay.invoke_by(event("launch-request"), deadline_ms).reply();
     (reply, start.elapsed())
 }
 
-/// Takes a request and never answers it.
-fn silent_home() -> Home {
-    Home::behaving(|connection| while connection.request().is_some() {})
+#[test]
+fn a_home_that_does_not_answer_is_given_7_seconds_or_what_the_invocation_has_less_a_margin() {
+    at_once([(30_000, 6_900..8_000), (2_000, 1_400..2_000)], |(deadline, expected)| {
+        let home = Home::answering(Answer::Silence);
+        let (reply, time) = invoke(&home, millis_from_now(deadline));
+        assert_eq!(speech(&reply), LATE);
+        assert!(expected.contains(&time.as_millis()), "{time:?}");
+    });
 }
 
-#[test]
-fn a_home_that_does_not_answer_is_given_7_seconds() {
-    let home = silent_home();
-    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(30_000));
-    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
-    assert!((6_900..8_000).contains(&time.as_millis()), "{time:?}");
-}
-
-#[test]
-fn a_home_that_does_not_answer_is_given_what_the_invocation_has_less_a_margin() {
-    let home = silent_home();
-    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(2_000));
-    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
-    assert!((1_400..2_000).contains(&time.as_millis()), "{time:?}");
+/// Answers a request with these bytes, a pause after each, and then leaves the connection open.
+fn answering_slowly(answer: &'static str, pause: Duration) -> Home {
+    Home::raw(move |mut stream| async move {
+        let _ = stream.read(&mut [0; 8192]).await;
+        for byte in answer.as_bytes() {
+            let _ = stream.write_all(&[*byte]).await;
+            sleep(pause).await;
+        }
+        pending::<()>().await;
+    })
 }
 
 #[test]
 fn an_answer_that_comes_a_byte_a_time_falls_under_the_same_time() {
-    let home = Home::behaving(|connection| {
-        connection.request();
-        for byte in response("200 OK", &[], ANSWER) {
-            connection.send(&[byte]);
-            if connection.hung_up_within(Duration::from_millis(100)) {
-                return;
-            }
-        }
-    });
-    let (reply, time) = invoke(&Relay::to(&home.url()), millis_from_now(2_000));
-    assert_eq!(speech(&reply), "Home Assistant is still working on it.");
+    let home = answering_slowly("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", Duration::from_millis(100));
+    let (reply, time) = invoke(&home, millis_from_now(2_000));
+    assert_eq!(speech(&reply), LATE);
     assert!(time < Duration::from_secs(2), "{time:?}");
 }
 
 #[test]
-fn a_home_that_takes_no_byte_of_a_request_is_not_said_to_work_on_it() {
+fn an_error_page_that_does_not_end_is_not_waited_for() {
+    let page = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 1000\r\n\r\n<html>";
+    let (reply, _) = invoke(&answering_slowly(page, Duration::ZERO), millis_from_now(5_000));
+    assert!(speech(&reply).starts_with(UNREACHABLE), "{reply}");
+}
+
+#[test]
+fn a_home_that_reads_no_byte_of_a_request_is_not_said_to_work_on_it() {
     // More than the kernels on the way hold for a server that does not read.
     let event = event("launch-request").replace("\"1.0\"", &format!("\"{}\"", "a".repeat(16 << 20)));
-    let home = Home::behaving(|connection| {
-        connection.head();
-        thread::sleep(Duration::from_secs(8));
-    });
-    let relay = Relay::to(&home.url());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = Relay::to(&format!("http://{}", silent.local_addr().unwrap()));
     let speech = speech(&relay.invoke_by(event, millis_from_now(30_000)).reply());
-    assert!(speech.starts_with("I cannot reach Home Assistant."), "{speech}");
-    assert!(relay.log_with("remedy=").contains("nobody has acknowledged the request"));
+    assert!(speech.starts_with(UNREACHABLE), "{speech}");
+    assert!(relay.end().contains("nobody has acknowledged the request"));
 }
 
 #[test]
 fn a_deadline_in_1970_is_ignored() {
-    let home = Home::behaving(|connection| {
-        connection.request();
-        thread::sleep(Duration::from_millis(300));
-        connection.send(&response("200 OK", &[], ANSWER));
+    let home = Home::start(None, |_| async {
+        sleep(Duration::from_millis(300)).await;
+        answer(200, &[], ANSWER)
     });
-    assert_eq!(invoke(&Relay::to(&home.url()), 600_000).0, ANSWER);
+    assert_eq!(invoke(&home, 600_000).0, ANSWER);
 }
 
 #[test]

@@ -1,33 +1,25 @@
 //! A slow home finishes its work: a request that has gone out goes on when Alexa has had her reply.
 
-use std::sync::Mutex;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::event_with_token;
-use crate::support::home::{ANSWER, Connection, Home};
-use crate::support::http::response;
-use crate::support::relay::{Relay, millis_from_now, speech};
+use tokio::sync::Semaphore;
 
-const LATE: &str = "Home Assistant is still working on it.";
+use crate::support::*;
 
-/// A home that answers a request of the token `slow` when it is told to, and any other at once. It reports whether
-/// the relay hung up before.
-fn slow_home() -> (Home, mpsc::Sender<()>, mpsc::Receiver<bool>) {
-    let (finish, finished) = mpsc::channel();
-    let (report, hung_up) = mpsc::channel();
-    let (finished, report) = (Mutex::new(finished), Mutex::new(report));
-    let home = Home::behaving(move |connection: &mut Connection| {
-        while let Some(request) = connection.request() {
-            if request.header("authorization") == Some("Bearer slow") {
-                finished.lock().unwrap().recv().unwrap();
-                report.lock().unwrap().send(connection.hung_up_within(Duration::from_millis(20))).unwrap();
-            }
-            connection.send(&response("200 OK", &[], ANSWER));
+const FINISHED: &str = "has finished the late request";
+
+/// A home that answers a request of the token `slow` with this status, once it has a permit for it, and others at once.
+fn slow_home(status: u16) -> (Home, &'static Semaphore) {
+    let permits: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let home = Home::start(None, move |request| async move {
+        if request.headers()["authorization"] != "Bearer slow" {
+            return answer(200, &[], ANSWER);
         }
+        permits.acquire().await.expect("it is never closed").forget();
+        answer(status, &[], ANSWER)
     });
-    (home, finish, hung_up)
+    (home, permits)
 }
 
 fn invoke_slow(relay: &Relay) {
@@ -35,58 +27,47 @@ fn invoke_slow(relay: &Relay) {
 }
 
 #[test]
-fn a_late_request_stays_open_and_its_end_is_logged_and_not_spoken() {
-    let (home, finish, hung_up) = slow_home();
-    let relay = Relay::to(&home.url());
-    invoke_slow(&relay);
-    thread::sleep(Duration::from_millis(500));
-    finish.send(()).unwrap();
-    assert!(!hung_up.recv().unwrap(), "the connection is open until Home Assistant has finished");
-    let log = relay.log_with("has finished the late request");
-    let line = log.lines().last().unwrap();
-    assert!(line.contains("INFO") && line.contains("status=200") && line.contains("ms="), "{line}");
-    assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
-    assert_eq!(home.requests().len(), 2, "neither was sent twice");
-}
-
-#[test]
-fn the_next_request_is_answered_while_the_late_one_is_open() {
-    let (home, finish, hung_up) = slow_home();
+fn late_requests_stay_open_while_the_next_are_answered() {
+    let (home, permits) = slow_home(200);
     let relay = Relay::to(&home.url());
     for _ in 0..3 {
         invoke_slow(&relay);
         assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
     }
-    for _ in 0..3 {
-        finish.send(()).unwrap();
-        assert!(!hung_up.recv().unwrap());
-    }
+    assert!(!relay.log().contains(FINISHED));
+    permits.add_permits(3);
+    let is_finished = |_| {
+        assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
+        relay.log().matches(FINISHED).count() == 3
+    };
+    assert!((0..10_000).any(is_finished), "{}", relay.log());
+    let requests = home.requests();
+    let slow = requests.iter().filter(|request| request.headers()["authorization"] == "Bearer slow");
+    assert_eq!(slow.count(), 3, "none was sent twice");
 }
 
 #[test]
 fn a_late_request_outlives_a_freeze() {
-    let (home, finish, hung_up) = slow_home();
+    let (home, permits) = slow_home(200);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);
     relay.freeze();
+    permits.add_permits(1);
     thread::sleep(Duration::from_millis(500));
-    finish.send(()).unwrap();
-    assert!(!hung_up.recv().unwrap(), "the connection is open although the function is frozen");
-    assert!(!relay.log().contains("has finished"));
+    assert!(!relay.log().contains(FINISHED));
     relay.thaw();
-    relay.log_with("has finished the late request");
+    let log = relay.log_with(FINISHED);
+    let line = log.lines().last().unwrap();
+    assert!(line.contains("INFO") && line.contains("status=200") && line.contains("ms="), "{line}");
     assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
 }
 
 #[test]
 fn a_late_request_that_fails_in_the_end_is_logged_as_such() {
-    let home = Home::behaving(|connection| {
-        connection.request();
-        thread::sleep(Duration::from_millis(800));
-        connection.send(&response("500 Internal Server Error", &[], ""));
-    });
+    let (home, permits) = slow_home(500);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);
+    permits.add_permits(1);
     let log = relay.log_with("internal error");
     assert!(log.contains("has not finished the late request"), "{log}");
 }

@@ -1,61 +1,64 @@
-//! Requests as they stand on the wire.
+//! HTTP as the fake servers speak it.
 
-use std::io::{self, Read};
+use std::future::pending;
 
-/// One HTTP/1.1 request, byte for byte.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Error, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+/// A request with its whole body.
+pub type Request = hyper::Request<Bytes>;
+
+/// What comes of a request.
+#[derive(Clone)]
+pub enum Answer {
+    /// An answer, on a connection that stays open.
+    Http(Response<Full<Bytes>>),
+    /// These bytes as they are, and the end of the connection.
+    Raw(Vec<u8>),
+    /// Nothing, on a connection that stays open.
+    Silence,
 }
 
-impl Request {
-    /// The next request of a connection; `None` where the client closed it instead.
-    pub fn read(stream: &mut dyn Read) -> io::Result<Option<Self>> {
-        let Some(mut request) = Self::read_head(stream)? else { return Ok(None) };
-        let length = request.header("content-length").map_or(0, |value| value.parse().expect("a length"));
-        assert!(request.header("transfer-encoding").is_none(), "requests are sent with their length");
-        request.body = vec![0; length];
-        stream.read_exact(&mut request.body)?;
-        Ok(Some(request))
-    }
+/// An answer with its length.
+pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    let head = Response::builder().status(status);
+    let head = headers.iter().fold(head, |head, (name, value)| head.header(*name, *value));
+    Answer::Http(head.body(Full::new(body.into())).expect("a valid answer"))
+}
 
-    /// The head alone; the body stays unread.
-    pub fn read_head(stream: &mut dyn Read) -> io::Result<Option<Self>> {
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read(&mut byte)? == 0 {
-                return if head.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+/// Answers the requests of a connection, until one of the two ends it.
+pub async fn serve<F: Future<Output = Answer>>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    decide: &impl Fn(Request) -> F,
+) {
+    let (send_raw, mut raw) = mpsc::unbounded_channel();
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let send_raw = send_raw.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            match decide(Request::from_parts(head, body)).await {
+                Answer::Http(response) => return Ok::<_, Error>(response),
+                Answer::Raw(bytes) => send_raw.send(bytes).expect("the connection is open"),
+                Answer::Silence => {}
             }
-            head.push(byte[0]);
+            pending().await
         }
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut parsed = httparse::Request::new(&mut headers);
-        parsed.parse(&head).map_err(io::Error::other)?;
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("headers are ASCII");
-        Ok(Some(Self {
-            method: parsed.method.expect("a method").to_owned(),
-            path: parsed.path.expect("a path").to_owned(),
-            headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), text(h.value))).collect(),
-            body: Vec::new(),
-        }))
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = &mut connection => {}
+        Some(bytes) = raw.recv() => {
+            let mut stream = connection.into_parts().io.into_inner();
+            // The relay may have hung up.
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.flush().await;
+        }
     }
-
-    /// A header that is there at most once.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let value = values.next();
-        assert_eq!(values.next(), None, "{name} comes once");
-        value
-    }
-}
-
-/// An answer as it goes over the wire, its length included.
-pub fn response(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<u8> {
-    let body = body.as_ref();
-    let headers: String = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
-    [head.as_bytes(), body].concat()
 }

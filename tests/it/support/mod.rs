@@ -7,11 +7,19 @@ pub mod http;
 #[cfg(feature = "real-home-assistant")]
 pub mod proxy;
 pub mod relay;
+pub mod sentences;
 pub mod server;
 pub mod tls;
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+
+pub use home::{ANSWER, Home};
+pub use http::{Answer, answer};
+pub use relay::{Outcome, REQUEST_ID, Relay, millis_from_now, program, speech};
+pub use sentences::*;
+pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, YEARS};
 
 /// The access token of the events in events/.
 pub const TOKEN: &str = "example-access-token";
@@ -25,30 +33,28 @@ pub fn event(name: &str) -> String {
 /// Every file in events/: its name and its text.
 pub fn events() -> Vec<(String, String)> {
     let folder = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("events")).expect("events/ is there");
-    let mut events: Vec<_> = folder
-        .map(|entry| {
-            let path = entry.expect("a file").path();
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            let text = event(&name);
-            (name, text)
-        })
-        .collect();
-    events.sort();
+    let paths = folder.map(|entry| entry.expect("a file").path());
+    let names = paths.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned());
+    let events: Vec<_> = names.map(|name| (name.clone(), event(&name))).collect();
     assert!(events.len() >= 10, "one event for each kind of request");
     events
 }
 
-/// An intent request with this token, which asks for nothing in particular.
+/// An intent request with this token.
 pub fn event_with_token(token: &str) -> String {
-    serde_json::json!({
-        "version": "1.0",
-        "session": { "user": { "accessToken": token } },
-        "request": { "type": "IntentRequest", "locale": "en-US", "intent": { "name": "LocateIntent" } },
-    })
-    .to_string()
+    event("locate-intent").replace(TOKEN, token)
 }
 
 /// A folder that is gone when it is dropped.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
+}
+
+/// Checks all cases at once: for those that mostly wait.
+pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
 }

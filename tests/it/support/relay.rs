@@ -1,32 +1,35 @@
 //! The real program under a fake Lambda Runtime API.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::fs;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hyper::body::Bytes;
 use serde_json::Value;
+use tempfile::NamedTempFile;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::http::{Request, response};
+use super::http::{self, Answer, Request, answer};
 use super::server::Server;
 
 /// The program, started as Lambda starts it. Ends when it is dropped.
 pub struct Relay {
     program: Child,
-    output: Arc<Mutex<Vec<u8>>>,
-    readers: Vec<thread::JoinHandle<()>>,
-    events: Sender<Invocation>,
-    outcomes: Receiver<Outcome>,
+    output: NamedTempFile,
+    events: UnboundedSender<Invocation>,
+    reports: Receiver<Report>,
     _runtime_api: Server,
 }
 
-struct Invocation {
-    event: Vec<u8>,
-    deadline_ms: u128,
-}
+/// An event, and its deadline in ms since 1970.
+type Invocation = (Bytes, u128);
+
+/// When the program called the Runtime API, and what it reported of an invocation; nothing where it asked for an event.
+type Report = (Instant, Option<Outcome>);
 
 /// What the program reported of an invocation.
 #[derive(Debug)]
@@ -50,43 +53,53 @@ impl Outcome {
 /// The request id of every invocation.
 pub const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
+/// The program of this build, or what the environment variable `RELAY_PROGRAM` names, such as an emulator with the
+/// program of another processor.
+pub fn program() -> Command {
+    let Ok(line) = std::env::var("RELAY_PROGRAM") else { return Command::new(env!("CARGO_BIN_EXE_alexa-relay")) };
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().expect("RELAY_PROGRAM names a program"));
+    command.args(words);
+    command
+}
+
 impl Relay {
     /// Starts the program with these settings and nothing else of this process's environment.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        let (events, next_event) = mpsc::channel();
-        let (report, outcomes) = mpsc::channel();
-        let (next_event, report) = (Mutex::new(next_event), Mutex::new(report));
-        let runtime_api = Server::start(move |stream| serve(stream, &next_event, &report));
-        let mut program = Command::new(env!("CARGO_BIN_EXE_alexa-relay"))
+        Self::run(program(), settings).0
+    }
+
+    /// Starts it with this `BASE_URL` alone.
+    pub fn to(base_url: &str) -> Self {
+        Self::start(&[("BASE_URL", base_url)])
+    }
+
+    /// Starts any program likewise, and notes when.
+    pub fn run(mut command: Command, settings: &[(&str, &str)]) -> (Self, Instant) {
+        let (events, next) = unbounded_channel();
+        let (report, reports) = mpsc::channel();
+        let next = Arc::new(Mutex::new(next));
+        let runtime_api = Server::start(move |stream| {
+            let (next, report) = (Arc::clone(&next), report.clone());
+            async move { http::serve(stream, &|request| runtime_api(request, &next, &report)).await }
+        });
+        let output = NamedTempFile::new().expect("a file");
+        let handle = || output.as_file().try_clone().expect("a handle");
+        command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", runtime_api.port))
             .envs([("AWS_LAMBDA_FUNCTION_NAME", "alexa-relay"), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")])
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let output = Arc::<Mutex<Vec<u8>>>::default();
-        let readers = vec![
-            keep(program.stdout.take().expect("a pipe"), Arc::clone(&output)),
-            keep(program.stderr.take().expect("a pipe"), Arc::clone(&output)),
-        ];
-        Self { program, output, readers, events, outcomes, _runtime_api: runtime_api }
+            .stdout(handle())
+            .stderr(handle());
+        let started = Instant::now();
+        let program = command.spawn().unwrap_or_else(|error| panic!("failed to start {command:?}: {error}"));
+        (Self { program, output, events, reports, _runtime_api: runtime_api }, started)
     }
 
-    /// The program with `BASE_URL` alone.
-    pub fn to(base_url: &str) -> Self {
-        Self::start(&[("BASE_URL", base_url)])
-    }
-
-    /// Invokes the function as Lambda does, with 10 s to answer.
-    pub fn invoke(&self, event: impl AsRef<[u8]>) -> Outcome {
-        self.invoke_by(event, millis_from_now(10_000))
-    }
-
-    /// Invokes the function with a deadline of its own, in ms since 1970.
+    /// Invokes the function with a deadline in ms since 1970, and waits for what comes of it.
     pub fn invoke_by(&self, event: impl AsRef<[u8]>, deadline_ms: u128) -> Outcome {
         self.send(event, deadline_ms);
         self.outcome()
@@ -94,7 +107,7 @@ impl Relay {
 
     /// The reply to an event that is answered.
     pub fn reply(&self, event: impl AsRef<[u8]>) -> String {
-        self.invoke(event).reply()
+        self.invoke_by(event, millis_from_now(10_000)).reply()
     }
 
     /// What Alexa says in reply to an event.
@@ -102,9 +115,31 @@ impl Relay {
         speech(&self.reply(event))
     }
 
+    /// Hands the program an event without waiting for what comes of it.
+    pub fn send(&self, event: impl AsRef<[u8]>, deadline_ms: u128) {
+        let event = Bytes::copy_from_slice(event.as_ref());
+        self.events.send((event, deadline_ms)).expect("the Runtime API listens");
+    }
+
+    /// What came of the event that was handed over before.
+    pub fn outcome(&self) -> Outcome {
+        self.wait_for(|(_, outcome)| outcome)
+    }
+
+    /// Waits for a call of the Runtime API, and passes over others.
+    pub fn wait_for<T>(&self, pick: impl Fn(Report) -> Option<T>) -> T {
+        loop {
+            let report = self.reports.recv_timeout(Duration::from_secs(20));
+            let report = report.unwrap_or_else(|_| panic!("the program gave no answer; its log:\n{}", self.log()));
+            if let Some(picked) = pick(report) {
+                return picked;
+            }
+        }
+    }
+
     /// All that the program has written so far.
     pub fn log(&self) -> String {
-        String::from_utf8(self.output.lock().unwrap().clone()).expect("the log is text")
+        fs::read_to_string(self.output.path()).expect("the log is text")
     }
 
     /// The log, once it holds this text.
@@ -126,22 +161,10 @@ impl Relay {
         self.log()
     }
 
-    /// Hands the program an event without waiting for what comes of it.
-    pub fn send(&self, event: impl AsRef<[u8]>, deadline_ms: u128) {
-        self.events.send(Invocation { event: event.as_ref().to_vec(), deadline_ms }).expect("the Runtime API listens");
-    }
-
-    /// What came of the event that was handed over before.
-    pub fn outcome(&self) -> Outcome {
-        let outcome = self.outcomes.recv_timeout(Duration::from_secs(20));
-        outcome.unwrap_or_else(|_| panic!("the program gave no answer; its log:\n{}", self.log()))
-    }
-
     /// Stops the program where it is, as Lambda does between two events.
     pub fn freeze(&self) {
         self.signal("STOP");
-        let status = format!("/proc/{}/stat", self.program.id());
-        while !std::fs::read_to_string(&status).expect("the program is there").contains(") T ") {
+        while !self.proc("stat").contains(") T ") {
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -151,11 +174,15 @@ impl Relay {
         self.signal("CONT");
     }
 
-    /// The memory that the program takes, in KB.
-    pub fn memory_kb(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).expect("it is there");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line for it");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    /// What Linux knows of its memory under this name, in KB.
+    pub fn memory_kb(&self, name: &str) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line for it");
+        line.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("a number")
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.program.id())).expect("the program is there")
     }
 
     fn signal(&self, name: &str) {
@@ -166,17 +193,12 @@ impl Relay {
     fn kill(&mut self) {
         let _ = self.program.kill();
         let _ = self.program.wait();
-        for reader in self.readers.drain(..) {
-            reader.join().expect("the log can be read");
-        }
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
         self.kill();
-        // Lets go a connection of the Runtime API that waits for an event.
-        self.events = mpsc::channel().0;
     }
 }
 
@@ -191,38 +213,26 @@ pub fn millis_from_now(millis: u64) -> u128 {
     (SystemTime::now() + Duration::from_millis(millis)).duration_since(UNIX_EPOCH).expect("after 1970").as_millis()
 }
 
-fn keep(mut pipe: impl Read + Send + 'static, output: Arc<Mutex<Vec<u8>>>) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(n @ 1..) = pipe.read(&mut buffer) {
-            output.lock().unwrap().extend_from_slice(&buffer[..n]);
-        }
-    })
-}
-
 /// The Runtime API: `/next` waits for an event as Lambda does, `/response` and `/error` take what came of it.
-fn serve(mut stream: TcpStream, events: &Mutex<Receiver<Invocation>>, report: &Mutex<Sender<Outcome>>) {
-    while let Ok(Some(request)) = Request::read(&mut stream) {
-        let answer = if request.path.ends_with("/invocation/next") {
-            let Ok(Invocation { event, deadline_ms }) = events.lock().unwrap().recv() else { return };
-            let headers = [
-                ("lambda-runtime-aws-request-id", REQUEST_ID),
-                ("lambda-runtime-deadline-ms", &deadline_ms.to_string()),
-                ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:alexa-relay"),
-            ];
-            response("200 OK", &headers, event)
-        } else {
-            let outcome = if request.path.ends_with("/response") {
-                Outcome::Reply(String::from_utf8(request.body).expect("a reply is text"))
-            } else {
-                Outcome::Error(serde_json::from_slice(&request.body).expect("an error is JSON"))
-            };
-            // Nobody may be left who waits for it.
-            let _ = report.lock().unwrap().send(outcome);
-            response("202 Accepted", &[], "")
-        };
-        if stream.write_all(&answer).is_err() {
-            return;
-        }
+async fn runtime_api(request: Request, next: &Mutex<UnboundedReceiver<Invocation>>, report: &Sender<Report>) -> Answer {
+    let (now, path, body) = (Instant::now(), request.uri().path(), request.body());
+    // Nobody may be left who waits for it.
+    let report = |outcome| drop(report.send((now, outcome)));
+    if path.ends_with("/next") {
+        report(None);
+        let Some((event, deadline_ms)) = next.lock().await.recv().await else { return Answer::Silence };
+        let headers = [
+            ("lambda-runtime-aws-request-id", REQUEST_ID),
+            ("lambda-runtime-deadline-ms", &deadline_ms.to_string()),
+            ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:alexa-relay"),
+            ("content-type", "application/json"),
+        ];
+        return answer(200, &headers, event);
     }
+    report(Some(if path.ends_with("/response") {
+        Outcome::Reply(String::from_utf8(body.to_vec()).expect("a reply is text"))
+    } else {
+        Outcome::Error(serde_json::from_slice(body).expect("an error is JSON"))
+    }));
+    answer(202, &[], "")
 }

@@ -1,90 +1,94 @@
-//! A server on a loopback port, with a thread for each connection.
+//! A server on a loopback port, with a task for each connection.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::future::pending;
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
 
-use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinHandle;
 
-/// Runs until it is dropped, which asserts that none of its threads has panicked.
+/// Runs every server of this process. On one thread: the feature for more would be in the program too, which is built
+/// with those of the tests, and has no such part when it is released.
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let handle = runtime.handle().clone();
+    thread::spawn(move || runtime.block_on(pending::<()>()));
+    handle
+});
+
+/// Runs until it is dropped, which asserts that none of its tasks has panicked.
 pub struct Server {
     pub port: u16,
+    accepting: JoinHandle<()>,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    stopping: AtomicBool,
-    connections: AtomicUsize,
-    open: Mutex<Vec<(TcpStream, JoinHandle<()>)>>,
+    accepted: AtomicUsize,
+    is_resetting: AtomicBool,
+    is_closing_next: AtomicBool,
+    open: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
     /// Hands each connection to `serve`, and closes it when that returns.
-    pub fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    pub fn start<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self {
+        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let (shared, serve) = (Arc::new(Shared::default()), Arc::new(serve));
-        let accepting = thread::spawn({
+        let shared = Arc::<Shared>::default();
+        let accepting = RUNTIME.spawn({
             let shared = Arc::clone(&shared);
-            move || {
-                for stream in listener.incoming() {
-                    let stream = stream.expect("a connection");
-                    if shared.stopping.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    shared.connections.fetch_add(1, Ordering::SeqCst);
+            async move {
+                loop {
+                    let (stream, _) = listener.accept().await.expect("a connection");
                     stream.set_nodelay(true).expect("a TCP socket");
-                    let (serve, ours) = (Arc::clone(&serve), stream.try_clone().expect("a handle"));
-                    let handle = thread::spawn(move || {
-                        let end = stream.try_clone().expect("a handle");
-                        serve(stream);
-                        let _ = end.shutdown(Shutdown::Both);
-                    });
-                    shared.open.lock().unwrap().push((ours, handle));
+                    if shared.is_resetting.load(SeqCst) {
+                        stream.set_zero_linger().expect("a TCP socket");
+                    }
+                    shared.accepted.fetch_add(1, SeqCst);
+                    if shared.is_closing_next.swap(false, SeqCst) {
+                        continue;
+                    }
+                    shared.open.lock().unwrap().push(tokio::spawn(serve(stream)));
                 }
             }
         });
-        Self { port, shared, accepting: Some(accepting) }
+        Self { port, accepting, shared }
     }
 
     /// How many connections were made so far.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::SeqCst)
+        self.shared.accepted.load(SeqCst)
     }
 
-    /// Closes all connections, as a server does that has waited long enough.
+    /// Ends each connection that is made from now on with a reset, as a router does that has forgotten it.
+    pub fn reset_connections(&self) {
+        self.shared.is_resetting.store(true, SeqCst);
+    }
+
+    /// Closes the next connection as soon as it is made.
+    pub fn close_next(&self) {
+        self.shared.is_closing_next.store(true, SeqCst);
+    }
+
+    /// Ends all connections, as a server does that has waited long enough.
     pub fn close_all(&self) {
-        for (stream, _) in self.shared.open.lock().unwrap().iter() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Closes all connections with a reset, as a router does that has forgotten them.
-    pub fn reset_all(&self) {
-        for (stream, handle) in self.shared.open.lock().unwrap().drain(..) {
-            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
-            let _ = stream.shutdown(Shutdown::Read);
-            // The last handle is the one that resets.
-            handle.join().expect("the server did not panic");
+        for connection in take(&mut *self.shared.open.lock().unwrap()) {
+            connection.abort();
+            let has_panicked = RUNTIME.block_on(connection).is_err_and(|error| error.is_panic());
+            assert!(!has_panicked || thread::panicking(), "a task of the server has panicked");
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.accepting.abort();
+        let _ = RUNTIME.block_on(&mut self.accepting);
         self.close_all();
-        // Wakes `incoming`.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        let mut panicked = self.accepting.take().is_some_and(|thread| thread.join().is_err());
-        self.close_all();
-        for (_, thread) in self.shared.open.lock().unwrap().drain(..) {
-            panicked |= thread.join().is_err();
-        }
-        assert!(!panicked || thread::panicking(), "a thread of the server has panicked");
     }
 }

@@ -4,41 +4,41 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+
+/// Years that last.
+pub const YEARS: Range<i32> = 2020..2090;
+
+/// Years that are over.
+pub const EXPIRED: Range<i32> = 2020..2021;
+
+/// The versions of TLS, each alone.
+pub const VERSIONS: [&[&SupportedProtocolVersion]; 2] = [&[&version::TLS12], &[&version::TLS13]];
 
 /// A CA that nobody trusts.
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate with its key, and those that are sent after it.
+/// A certificate, those that are sent after it, and its key.
 pub struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
     pem: String,
     key_pem: String,
 }
 
 impl Ca {
     pub fn new() -> Self {
-        Self(CertifiedIssuer::self_signed(Self::params("A Root"), key()).expect("valid parameters"))
+        Self(CertifiedIssuer::self_signed(ca("A Root"), key()).expect("valid parameters"))
     }
 
     /// A CA whose certificate this one issues.
     pub fn intermediate(&self) -> Self {
-        Self(CertifiedIssuer::signed_by(Self::params("An Intermediate"), key(), &self.0).expect("valid parameters"))
-    }
-
-    fn params(name: &str) -> CertificateParams {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.distinguished_name.push(DnType::CommonName, name);
-        params
+        Self(CertifiedIssuer::signed_by(ca("An Intermediate"), key(), &self.0).expect("valid parameters"))
     }
 
     /// A certificate for localhost, valid in these years, sent with nothing after it.
@@ -48,59 +48,42 @@ impl Ca {
 
     /// A certificate for this name.
     pub fn issue_for(&self, name: &str, years: Range<i32>) -> Identity {
-        let (params, key) = (leaf(name, years), key());
-        Identity::new(&params.signed_by(&key, &self.0).expect("valid parameters"), &key)
-    }
-
-    /// The CA's own certificate in a server's place: what `openssl req -x509` makes.
-    pub fn as_server(&self) -> Identity {
-        Identity::new(self.0.as_ref(), self.0.key())
+        let key = key();
+        let certificate = leaf(name, years).signed_by(&key, &self.0).expect("valid parameters");
+        Identity { pem: certificate.pem(), key_pem: key.serialize_pem() }
     }
 
     /// As it stands in a setting.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
-
-    pub fn certificate(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
 }
 
 impl Identity {
-    /// A certificate that is signed by itself.
+    /// A certificate for localhost that is signed by itself.
     pub fn self_signed() -> Self {
-        Self::self_signed_for("localhost", YEARS)
+        Self::self_signed_for("localhost", YEARS, IsCa::NoCa)
     }
 
-    /// A certificate for this name that is signed by itself.
-    pub fn self_signed_for(name: &str, years: Range<i32>) -> Self {
-        let key = key();
-        Self::new(&leaf(name, years).self_signed(&key).expect("valid parameters"), &key)
+    /// A certificate for this name that is signed by itself. A CA is what `openssl req -x509` makes of it.
+    pub fn self_signed_for(name: &str, years: Range<i32>, is_ca: IsCa) -> Self {
+        let (key, mut params) = (key(), leaf(name, years));
+        params.is_ca = is_ca;
+        Self { pem: params.self_signed(&key).expect("valid parameters").pem(), key_pem: key.serialize_pem() }
     }
 
-    /// The same, and a CA: what `openssl req -x509 -addext subjectAltName=DNS:localhost` makes.
-    pub fn ca_for(name: &str, years: Range<i32>) -> Self {
-        let (mut params, key) = (leaf(name, years), key());
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self::new(&params.self_signed(&key).expect("valid parameters"), &key)
+    /// Sends this certificate too.
+    pub fn with(mut self, ca: &Ca) -> Self {
+        self.pem += &ca.pem();
+        self
     }
 
-    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
-        Self {
-            chain: vec![certificate.der().clone()],
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        }
-    }
-
-    /// The certificate as it stands in a setting.
+    /// The certificates as they stand in a setting.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Its key.
+    /// The key.
     pub fn key_pem(&self) -> &str {
         &self.key_pem
     }
@@ -110,47 +93,39 @@ impl Identity {
         [self.pem.as_str(), &self.key_pem].concat()
     }
 
-    /// Sends this certificate too.
-    pub fn with(mut self, certificate: CertificateDer<'static>) -> Self {
-        self.chain.push(certificate);
-        self
-    }
-
     /// A server with this certificate.
-    pub fn server(self) -> ServerConfig {
-        self.server_of(&[&version::TLS12, &version::TLS13])
+    pub fn server(&self) -> ServerConfig {
+        self.server_with(&[&version::TLS12, &version::TLS13], None)
     }
 
-    /// A server that requires a client certificate.
-    pub fn server_for(self, clients: &Ca) -> ServerConfig {
-        self.server_of_for(&[&version::TLS12, &version::TLS13], clients)
-    }
-
-    /// The same, of these protocol versions.
-    pub fn server_of_for(self, versions: &[&'static SupportedProtocolVersion], clients: &Ca) -> ServerConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(clients.certificate()).expect("a CA");
+    /// A server of these protocol versions, which requires a client certificate of this CA, if there is one.
+    pub fn server_with(&self, versions: &[&'static SupportedProtocolVersion], clients: Option<&Ca>) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
+        let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |ca| {
+            let mut roots = RootCertStore::empty();
+            roots.add(ca.0.der().clone()).expect("a CA");
+            WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build().expect("a CA")
+        });
+        let chain = CertificateDer::pem_slice_iter(self.pem.as_bytes()).collect::<Result<_, _>>().expect("PEM");
         ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("versions that ring has")
-            .with_client_cert_verifier(verifier.expect("CAs"))
-            .with_single_cert(self.chain, self.key)
-            .expect("a valid configuration")
-    }
-
-    /// A server of these protocol versions.
-    pub fn server_of(self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-        ServerConfig::builder_with_provider(ring::default_provider().into())
-            .with_protocol_versions(versions)
-            .and_then(|config| config.with_no_client_auth().with_single_cert(self.chain, self.key))
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key"))
             .expect("a valid configuration")
     }
 }
 
-/// Years that last.
-pub const YEARS: Range<i32> = 2020..2090;
+/// A certificate that may issue others.
+pub const CA: IsCa = IsCa::Ca(BasicConstraints::Unconstrained);
+
+fn ca(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.is_ca = CA;
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
 
 fn leaf(name: &str, years: Range<i32>) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).expect("a valid name");
