@@ -16,7 +16,6 @@ use std::env;
 use std::process::ExitCode;
 
 use lambda_runtime::service_fn;
-use tokio::task::spawn_local;
 use tracing::{error, warn};
 
 use crate::config::Config;
@@ -53,9 +52,7 @@ async fn main() -> ExitCode {
     }
     // Lives as long as the process, and so can late requests.
     let handler: &'static Handler = Box::leak(Box::new(Handler::new(config)));
-    // In a task, for tokio wakes the main future through the kernel: 40 µs of processor for each event.
-    let served = spawn_local(lambda_runtime::run(service_fn(|event| handler.handle(event))));
-    match served.await.unwrap_or_else(|stopped| Err(stopped.into())) {
+    match lambda_runtime::run(service_fn(|event| handler.handle(event))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
             error!(cause, "stopped: Lambda's Runtime API cannot be reached");
