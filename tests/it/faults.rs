@@ -83,8 +83,7 @@ fn what_home_assistant_refuses_is_named() {
     let path = "if BASE_URL has a path, such as /api or /homeassistant, remove the path";
     assert_answers(&[
         (PROXY_NOT_TRUSTED, 400, &[], "400: Bad Request", "Trusted proxies"),
-        (BANNED, 403, &[], "403: Forbidden", "ip_bans.yaml"),
-        (BANNED, 403, &CLOUDFLARE, "403: Forbidden", "banned the address"),
+        (BANNED, 403, &CLOUDFLARE, "403: Forbidden", "ip_bans.yaml"),
         (ALEXA_NOT_ENABLED, 404, &[], "404: Not Found", path),
         (BAD_ANSWER, 500, &[], "500 Internal Server Error", "internal error"),
     ]);
@@ -203,15 +202,14 @@ fn an_address_with_which_no_connection_can_be_made_is_named() {
         let _ = stream.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 70]).await;
         pending::<()>().await;
     });
-    // A port that nobody listens at, once this is dropped.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // A listener whose queue is full: the kernel drops further SYNs, as a firewall does.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let busy = listener.local_addr().unwrap();
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    let nobody = address(&listen());
+    // One listener whose queue is full: the kernel drops further SYNs, as a firewall does. One that reads nothing.
+    let (full, idle) = (listen(), listen());
+    let (busy, silent) = (address(&full), address(&idle));
     let connect = || TcpStream::connect_timeout(&busy, Duration::from_millis(100));
     let _queue: Vec<_> = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
-    // One that is never read from: the handshake is not answered.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let https = |home: &Home| home.url().replace("http:", "https:");
     let cases = [
         ("https://home.invalid".to_owned(), UNREACHABLE, ["has no address", "dynamic DNS"]),
@@ -219,11 +217,7 @@ fn an_address_with_which_no_connection_can_be_made_is_named() {
         // The broadcast address: no packet leaves.
         ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, ["nobody answers", "public address"]),
         (format!("http://{busy}"), UNREACHABLE, ["nobody answers", "open the port"]),
-        (
-            format!("https://{}", silent.local_addr().unwrap()),
-            UNREACHABLE,
-            ["nobody answers", "check that the port speaks"],
-        ),
+        (format!("https://{silent}"), UNREACHABLE, ["nobody answers", "check that the port speaks"]),
         (ssh.url(), WRONG_ADDRESS, ["does not speak plain HTTP", ""]),
         (https(&plain), WRONG_ADDRESS, ["does not speak TLS", "let BASE_URL begin with http://"]),
         (secure.url().replace("https:", "http:"), WRONG_ADDRESS, ["not speak plain HTTP", "begin with https://"]),
