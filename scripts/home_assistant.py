@@ -163,6 +163,7 @@ def serve(tls: Path | None) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["serve", *folders] if len(folders) < 2:
-            main(lambda: serve(Path(folders[0]).resolve() if folders else None))
+            # The end of the tests that it serves may stop it, and is no news.
+            main(lambda: serve(Path(folders[0]).resolve() if folders else None), when_stopped=None)
         case _:
             sys.exit(__doc__)

@@ -79,14 +79,14 @@ def last_lines(text: str, lines: int = 20) -> str:
     return "The last lines of its output:\n" + "\n".join(text.strip().splitlines()[-lines:])
 
 
-def main(do: Callable[[], object]) -> None:
+def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> None:
     """Runs a program of this folder: it cleans up when it is stopped, and says in words what failed."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(*_: object) -> None:
         for each in signals:  # Cleaning up takes seconds; an impatient second Ctrl-C would leave things behind.
             signal.signal(each, signal.SIG_IGN)
-        sys.exit("Stopped.")
+        sys.exit(when_stopped)
 
     for each in signals:
         signal.signal(each, stop)
