@@ -18,8 +18,8 @@ use crate::secret::{Token, header_value};
 
 /// The settings of the relay.
 pub struct Config {
-    /// `{BASE_URL}/api/alexa`: http or https, with a host.
-    pub endpoint: Url,
+    /// `BASE_URL`: http or https, with a host.
+    pub base_url: Url,
     /// Off where `NOT_VERIFY_SSL` is on: any certificate is accepted.
     pub verify_certificates: bool,
     /// Whether requests and answers are logged, without their secrets.
@@ -78,7 +78,7 @@ impl Config {
         let folder = lookup("LAMBDA_TASK_ROOT").unwrap_or_default();
         let pem = |text: &str| pem(text, Path::new(&folder));
         Ok(Self {
-            endpoint: setting(&lookup, "BASE_URL", endpoint)?,
+            base_url: setting(&lookup, "BASE_URL", base_url)?,
             verify_certificates: !setting(&lookup, "NOT_VERIFY_SSL", flag)?,
             debug: setting(&lookup, "DEBUG", flag)?,
             long_lived_token: setting(&lookup, "LONG_LIVED_ACCESS_TOKEN", token)?,
@@ -103,7 +103,7 @@ fn setting<T>(
 
 const NOT_SET: &str = "is not set";
 
-fn endpoint(text: &str) -> Result<Url, Problem> {
+fn base_url(text: &str) -> Result<Url, Problem> {
     const ADDRESS: &str =
         "set it to the address at which Home Assistant is reached from the internet, such as https://home.example.org";
     const PART: &str =
@@ -112,9 +112,7 @@ fn endpoint(text: &str) -> Result<Url, Problem> {
     if text.is_empty() {
         return Err(Problem::new(NOT_SET, ADDRESS));
     }
-    // Home Assistant answers 404 to `//api/alexa`.
-    let base = text.trim_end_matches('/');
-    let url = Url::parse(base).map_err(|_| NOT_A_URL)?;
+    let url = Url::parse(text).map_err(|_| NOT_A_URL)?;
     if !matches!(url.scheme(), "http" | "https") {
         // `host:8123` without a scheme is a URL, too.
         return Err(Problem::new("does not begin with https:// or http://", ADDRESS));
@@ -128,7 +126,7 @@ fn endpoint(text: &str) -> Result<Url, Problem> {
     // `Url` accepts a host such as `home..example.org`, which no certificate can be for.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     ServerName::try_from(host).map_err(|_| NOT_A_URL)?;
-    Url::parse(&format!("{base}/api/alexa")).map_err(|_| NOT_A_URL)
+    Ok(url)
 }
 
 /// The scripts that people come from disagree on which words mean on; all of their words are accepted here.

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 use rustls::{AlertDescription, CertificateError, OtherError};
 
-use crate::fault::{Fault, chain};
+use crate::fault::{ErrorType, Fault, chain};
 use crate::tls::{ClientCertificate, UntrustedChain, is_webpki};
 
 /// What proxies say on pages of their own, in lower case, and what it means.
@@ -31,6 +31,8 @@ const APACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer as it came, whoever gave it.
 pub struct RawAnswer {
+    /// What was asked.
+    pub url: Url,
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// Of an error's page, the beginning.
@@ -48,8 +50,8 @@ pub fn is_home_assistant(status: StatusCode, body: &[u8]) -> bool {
 }
 
 /// The fault behind an answer that is not one for Alexa.
-pub fn of_answer(endpoint: &Url, answer: &RawAnswer) -> Fault {
-    let RawAnswer { status, headers, waited, .. } = answer;
+pub fn of_answer(answer: &RawAnswer) -> Fault {
+    let RawAnswer { url, status, headers, waited, .. } = answer;
     let is_home_assistant = is_home_assistant(*status, &answer.body);
     let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -61,9 +63,11 @@ pub fn of_answer(endpoint: &Url, answer: &RawAnswer) -> Fault {
         return *fault;
     }
     match status.as_u16() {
-        200..300 if is_page || body.trim().is_empty() => Fault::NOT_HOME_ASSISTANT,
-        300..400 => match target(endpoint, headers) {
-            Some(target) if is_login(endpoint, &target) => Fault::LOGIN_REQUIRED,
+        200..300 if is_page => Fault::NOT_HOME_ASSISTANT,
+        200..300 if body.trim().is_empty() => Fault::NOT_HOME_ASSISTANT.as_type(ErrorType::InternalError),
+        200..300 => Fault::UNUSABLE_ANSWER,
+        300..400 => match target(url, headers) {
+            Some(target) if is_login(url, &target) => Fault::LOGIN_REQUIRED,
             Some(_) => Fault::REDIRECTED,
             None => Fault::UNEXPECTED_ANSWER,
         },
@@ -74,6 +78,7 @@ pub fn of_answer(endpoint: &Url, answer: &RawAnswer) -> Fault {
         401 => Fault::LOGIN_REQUIRED,
         403 if is_home_assistant => Fault::BANNED,
         403 => Fault::FIREWALL,
+        404 if is_home_assistant && url.path().ends_with("/smart_home") => Fault::SMART_HOME_NOT_ENABLED,
         404 if is_home_assistant => Fault::ALEXA_NOT_ENABLED,
         404 | 405 => Fault::NOT_HOME_ASSISTANT,
         429 => Fault::RATE_LIMITED,
@@ -87,7 +92,7 @@ pub fn of_answer(endpoint: &Url, answer: &RawAnswer) -> Fault {
 
 /// What tells who gave an answer: its status and some of its headers. The query of a `Location` is left out, for access
 /// proxies put tokens into it.
-pub fn response(endpoint: &Url, RawAnswer { status, headers, .. }: &RawAnswer) -> String {
+pub fn response(RawAnswer { url, status, headers, .. }: &RawAnswer) -> String {
     const TELLING: [&str; 6] = ["server", "content-type", "via", "www-authenticate", "cf-mitigated", "cf-ray"];
     let mut response = format!("status {}", status.as_u16());
     for name in TELLING {
@@ -96,28 +101,28 @@ pub fn response(endpoint: &Url, RawAnswer { status, headers, .. }: &RawAnswer) -
             response = format!("{response}, {name}: {value}");
         }
     }
-    if let Some(target) = target(endpoint, headers) {
+    if let Some(target) = target(url, headers) {
         let target = format!("{}{}", target.origin().ascii_serialization(), target.path());
         response = format!("{response}, location: {}", target.chars().take(300).collect::<String>());
     }
     response
 }
 
-fn target(endpoint: &Url, headers: &HeaderMap) -> Option<Url> {
-    endpoint.join(headers.get(LOCATION)?.to_str().ok()?).ok()
+fn target(url: &Url, headers: &HeaderMap) -> Option<Url> {
+    url.join(headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
 /// A redirect that keeps the path means a typo in `BASE_URL`; one to a page elsewhere means somebody wants a login.
-fn is_login(endpoint: &Url, target: &Url) -> bool {
+fn is_login(url: &Url, target: &Url) -> bool {
     let path = target.path().to_ascii_lowercase();
-    let elsewhere = target.host_str() != endpoint.host_str() && !path.ends_with("/api/alexa");
+    let elsewhere = target.host_str() != url.host_str() && !path.contains("/api/alexa");
     elsewhere || ["login", "signin", "sign-in", "/auth", "oauth", "/access/"].iter().any(|word| path.contains(word))
 }
 
-/// The fault behind an error of the connection to `endpoint`.
-pub fn of_error(error: &reqwest::Error, endpoint: &Url, client_certificate: &ClientCertificate) -> Fault {
+/// The fault behind an error of the connection to `base_url`.
+pub fn of_error(error: &reqwest::Error, base_url: &Url, client_certificate: &ClientCertificate) -> Fault {
     let rejection = client_certificate.rejection();
-    let in_handshake = error.is_connect() && endpoint.scheme() == "https";
+    let in_handshake = error.is_connect() && base_url.scheme() == "https";
     // Home Assistant closes without a word where it does not get the client certificate that it requests.
     let silence = rejection.filter(|_| !client_certificate.is_accepted());
     let closed = silence.unwrap_or(if in_handshake { Fault::HANDSHAKE_CLOSED } else { Fault::CONNECTION_CLOSED });

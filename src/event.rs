@@ -1,7 +1,7 @@
 //! What the relay reads of an event; the rest of it is Home Assistant's.
 //!
-//! A second kind of event differs here (where its token is), in [`reply`](crate::reply) (how a fault is told), and in its
-//! endpoint.
+//! The two kinds of skill differ here (where the token is, the path at Home Assistant) and in [`reply`](crate::reply)
+//! (how a fault is told), and nowhere else.
 
 use std::fmt;
 
@@ -10,28 +10,61 @@ use serde_json::value::RawValue;
 
 use crate::secret::{Token, UnusableToken};
 
-/// A request of an Alexa custom skill.
+/// An event of Alexa.
 pub struct Event {
-    /// `session.user.accessToken`, else `context.System.user.accessToken`: requests outside a session have only the
-    /// second. An empty one counts as none.
+    pub kind: Kind,
+    /// The first that is not empty.
     pub token: Result<Option<Token>, UnusableToken>,
-    /// `request.type`
-    pub request_type: String,
-    /// `request.intent.name`
-    pub intent: Option<String>,
-    /// `request.locale`, such as `en-GB`, or an empty text.
-    pub locale: String,
 }
 
-/// The event is not from an Alexa custom skill: it has no `request`, or what the relay reads has another type.
+/// What each kind of skill sends.
+pub enum Kind {
+    CustomSkill(Request),
+    SmartHome(Directive),
+}
+
+/// The `request` of a custom skill.
+#[derive(Deserialize)]
+pub struct Request {
+    pub r#type: Option<String>,
+    /// Such as `en-GB`.
+    pub locale: Option<String>,
+    pub intent: Option<Intent>,
+}
+
+#[derive(Deserialize)]
+pub struct Intent {
+    pub name: Option<String>,
+}
+
+/// The `directive` of a smart home skill.
+pub struct Directive {
+    pub header: Header,
+    /// The device that it is for.
+    pub endpoint_id: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// Such as `Alexa.PowerController`.
+    pub namespace: Option<String>,
+    /// Such as `TurnOn`.
+    pub name: Option<String>,
+    pub correlation_token: Option<Box<RawValue>>,
+}
+
+/// The event is of neither kind, or what the relay reads of it has another type.
 #[derive(Debug)]
 pub struct NotAnEvent;
 
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     session: Option<UserOwner>,
     context: Option<Context>,
-    request: Request,
+    request: Option<Request>,
+    #[serde(borrow)]
+    directive: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -53,45 +86,75 @@ struct User {
 }
 
 #[derive(Deserialize)]
-struct Request {
-    r#type: Option<String>,
-    locale: Option<String>,
-    intent: Option<Intent>,
+struct DirectiveFields {
+    header: Option<Header>,
+    endpoint: Option<Endpoint>,
+    payload: Option<Payload>,
+}
+
+#[derive(Deserialize, Default)]
+struct Endpoint {
+    #[serde(rename = "endpointId")]
+    id: Option<Box<RawValue>>,
+    scope: Option<Scope>,
+}
+
+/// `Discover` has a `scope`, `AcceptGrant` a `grantee`.
+#[derive(Deserialize, Default)]
+struct Payload {
+    scope: Option<Scope>,
+    grantee: Option<Scope>,
 }
 
 #[derive(Deserialize)]
-struct Intent {
-    name: Option<String>,
+struct Scope {
+    token: Option<String>,
 }
 
 impl Event {
-    /// Reads an event.
+    /// Reads an event. One with a `request` and a `directive` is a custom skill's.
     ///
     /// # Errors
     /// Where Alexa does not send such a thing.
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
         // serde_json's error is left out, for it quotes values, and one may be a token in the wrong place.
-        let Envelope { session, context, request } = serde_json::from_str(json.get()).map_err(|_| NotAnEvent)?;
-        let token = |user: Option<User>| user?.access_token.filter(|token| !token.is_empty());
-        let token = token(session.and_then(|session| session.user))
-            .or_else(|| token(context.and_then(|context| context.system?.user)));
-        Ok(Self {
-            token: token.map(|token| Token::new(&token)).transpose(),
-            request_type: request.r#type.unwrap_or_default(),
-            intent: request.intent.and_then(|intent| intent.name),
-            locale: request.locale.unwrap_or_default(),
-        })
+        let envelope: Envelope = serde_json::from_str(json.get()).map_err(|_| NotAnEvent)?;
+        if let Some(request) = envelope.request {
+            // A request outside a session has only the second.
+            let users = [envelope.session, envelope.context.and_then(|context| context.system)];
+            return Ok(Self::new(Kind::CustomSkill(request), users.map(|owner| owner?.user?.access_token)));
+        }
+        let directive = envelope.directive.ok_or(NotAnEvent)?;
+        let DirectiveFields { header, endpoint, payload } =
+            serde_json::from_str(directive.get()).map_err(|_| NotAnEvent)?;
+        let (endpoint, payload) = (endpoint.unwrap_or_default(), payload.unwrap_or_default());
+        let directive = Directive { header: header.unwrap_or_default(), endpoint_id: endpoint.id };
+        let scopes = [endpoint.scope, payload.scope, payload.grantee];
+        Ok(Self::new(Kind::SmartHome(directive), scopes.map(|scope| scope?.token)))
+    }
+
+    fn new(kind: Kind, tokens: impl IntoIterator<Item = Option<String>>) -> Self {
+        let token = tokens.into_iter().flatten().find(|token| !token.is_empty());
+        Self { kind, token: token.map(|token| Token::new(&token)).transpose() }
+    }
+
+    /// Where Home Assistant takes such an event, under `BASE_URL`.
+    pub fn path(&self) -> &'static str {
+        match self.kind {
+            Kind::CustomSkill(_) => "/api/alexa",
+            Kind::SmartHome(_) => "/api/alexa/smart_home",
+        }
     }
 
     /// Whether Home Assistant may answer with nothing: before mid-2022 it does so at the end of a session.
     pub fn accepts_nothing(&self) -> bool {
-        self.request_type == "SessionEndedRequest"
+        matches!(&self.kind, Kind::CustomSkill(request) if request.r#type.as_deref() == Some("SessionEndedRequest"))
     }
 }
 
 impl fmt::Display for NotAnEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the event is not a request of an Alexa custom skill")
+        f.write_str("the event is neither a request of an Alexa custom skill nor a directive of a smart home skill")
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use reqwest::StatusCode;
+use serde::Serialize;
 use tracing::{error, warn};
 
 use crate::config::SettingError;
@@ -17,15 +18,38 @@ pub struct Fault {
     pub cause: &'static str,
     /// What the owner can do about it.
     pub remedy: &'static str,
-    /// What Alexa says.
+    /// What Alexa says to a request.
     pub says: fn(&Messages) -> &'static str,
+    /// What a directive is answered with.
+    pub error_type: ErrorType,
     /// Whether a second try may do better: never where a certificate, say, would only be refused again.
     pub is_transient: bool,
 }
 
+/// Amazon's types of an `ErrorResponse`.
+#[derive(Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorType {
+    /// Amazon deletes the link to the account: for nothing but a token that is missing, unusable or refused.
+    InvalidAuthorizationCredential,
+    /// Something on the way to Home Assistant, or in its place.
+    BridgeUnreachable,
+    /// Home Assistant takes too long.
+    EndpointUnreachable,
+    /// An answer of no use, or a setting that is wrong.
+    InternalError,
+    /// Each fault of an AcceptGrant.
+    AcceptGrantFailed,
+}
+
 impl Fault {
     const fn new(says: fn(&Messages) -> &'static str, cause: &'static str, remedy: &'static str) -> Self {
-        Self { cause, remedy, says, is_transient: false }
+        Self { cause, remedy, says, error_type: ErrorType::BridgeUnreachable, is_transient: false }
+    }
+
+    /// The same, as another type of error.
+    pub const fn as_type(self, error_type: ErrorType) -> Self {
+        Self { error_type, ..self }
     }
 
     const fn transient(self) -> Self {
@@ -38,44 +62,47 @@ impl Fault {
     // The request.
     pub const NO_TOKEN: Self = Self::new(|says| says.link_account,
         "the request has no access token",
-        "link the account in the Alexa app (the skill's page, Settings, Link Account); where that page has no such button, set up Account Linking in the Alexa developer console");
+        "link the account in the Alexa app (the skill's page, Settings, Link Account); where that page has no such button, set up Account Linking in the Alexa developer console").as_type(ErrorType::InvalidAuthorizationCredential);
     pub const UNUSABLE_TOKEN: Self = Self::new(|says| says.link_account,
         "the request's access token has characters that no HTTP header may have",
-        "disable the skill in the Alexa app, enable it and link the account again; check that the Access Token URI in the developer console ends with /auth/token");
+        "disable the skill in the Alexa app, enable it and link the account again; check that the Access Token URI in the developer console ends with /auth/token").as_type(ErrorType::InvalidAuthorizationCredential);
 
     // What Home Assistant itself answers.
     pub const TOKEN_REFUSED: Self = Self::new(|says| says.link_account,
         "Home Assistant refused the access token",
-        "link the account again in the Alexa app; if it happens every half hour, check the Access Token URI in the developer console");
+        "link the account again in the Alexa app; if it happens every half hour, check the Access Token URI in the developer console").as_type(ErrorType::InvalidAuthorizationCredential);
     pub const LONG_LIVED_TOKEN_REFUSED: Self = Self::new(|says| says.link_account,
         "Home Assistant refused LONG_LIVED_ACCESS_TOKEN",
-        "make a new token on your profile page in Home Assistant, or remove the setting and link the account in the Alexa app");
+        "make a new token on your profile page in Home Assistant, or remove the setting and link the account in the Alexa app").as_type(ErrorType::InvalidAuthorizationCredential);
     pub const BANNED: Self = Self::new(|says| says.banned,
         "Home Assistant has banned the address that the request came from",
         "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, let Home Assistant trust the proxy (Settings, System, Network, HTTP server, Trusted proxies; before 2026.8 trusted_proxies under http: in configuration.yaml), or the proxy itself is banned for what others do");
     pub const PROXY_NOT_TRUSTED: Self = Self::new(|says| says.proxy_not_trusted,
         "Home Assistant does not trust the reverse proxy that the request came through",
         "under Settings, System, Network, HTTP server, turn on Trust X-Forwarded-For, add the proxy's address (Home Assistant's log names it) to Trusted proxies, and confirm the change within 5 minutes; before Home Assistant 2026.8, set use_x_forwarded_for: true and trusted_proxies under http: in configuration.yaml and restart. Of two proxies in a row only one may add X-Forwarded-For. If the response is not Home Assistant's own 400, look into the proxy's log");
+    pub const SMART_HOME_NOT_ENABLED: Self = Self::new(|says| says.alexa_not_enabled,
+        "Home Assistant has nothing at /api/alexa/smart_home",
+        "add the line smart_home: under alexa: in configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds; if BASE_URL has a path, such as /api or /homeassistant, remove the path");
     pub const ALEXA_NOT_ENABLED: Self = Self::new(|says| says.alexa_not_enabled,
         "Home Assistant has nothing at /api/alexa",
         "add the line alexa: to configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds; if BASE_URL has a path, such as /api or /homeassistant, remove the path");
     pub const SERVER_ERROR: Self = Self::new(|says| says.bad_answer,
         "Home Assistant had an internal error",
-        "look for it in Home Assistant's log: Settings, System, Logs");
+        "look for it in Home Assistant's log: Settings, System, Logs").as_type(ErrorType::InternalError);
 
     // What something in front of it answers, or what BASE_URL leads to instead.
     pub const FIREWALL: Self = Self::new(|says| says.firewall,
         "a firewall in front of Home Assistant stopped the request",
-        "let POST /api/alexa pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for this path; a proxy's list of addresses cannot know the relay, for Lambda's addresses change");
+        "let POST /api/alexa* pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for these paths; a proxy's list of addresses cannot know the relay, for Lambda's addresses change");
     pub const RATE_LIMITED: Self = Self::new(|says| says.firewall,
         "a rate limit in front of Home Assistant stopped the request",
-        "let /api/alexa pass without one, or allow some requests in a row (nginx limit_req burst, HAProxy stick tables, Cloudflare rate limiting rules)");
+        "let /api/alexa* pass without one, or allow some requests in a row (nginx limit_req burst, HAProxy stick tables, Cloudflare rate limiting rules)");
     pub const LOGIN_REQUIRED: Self = Self::new(|says| says.firewall,
         "something in front of Home Assistant wants a login",
-        "let POST /api/alexa pass it without one: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for this path; in a proxy by an exception from its password or forward-auth; or set BASE_URL to an address that does not go through it");
+        "let POST /api/alexa* pass it without one: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for these paths; in a proxy by an exception from its password or forward-auth; or set BASE_URL to an address that does not go through it");
     pub const LOGIN_PAGE_OR_TOKEN_REFUSED: Self = Self::new(|says| says.firewall,
         "a proxy in front of Home Assistant answered 401 with a page of its own",
-        "if the proxy wants a login, let POST /api/alexa pass without one; if it wants none, it replaces Home Assistant's own page (nginx proxy_intercept_errors, Apache ProxyErrorOverride): link the account again in the Alexa app");
+        "if the proxy wants a login, let POST /api/alexa* pass without one; if it wants none, it replaces Home Assistant's own page (nginx proxy_intercept_errors, Apache ProxyErrorOverride): link the account again in the Alexa app");
     pub const BAD_GATEWAY: Self = Self::new(|says| says.unreachable,
         "the proxy in front of Home Assistant got no answer from it",
         "check that Home Assistant runs, and that the proxy has its right address and port and a site for the name in BASE_URL; a 503 page of nginx can also be its rate limit (limit_req)");
@@ -84,13 +111,14 @@ impl Fault {
         "give the proxy a timeout of more than 8 s (nginx proxy_read_timeout, HAProxy timeout server, Apache ProxyTimeout), or the intent async_action: true, which answers at once; if every request ends so, the proxy cannot reach Home Assistant");
     pub const NOT_HOME_ASSISTANT: Self = Self::new(|says| says.wrong_address,
         "the answer is not Home Assistant's",
-        "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa on to it, past any login page");
+        "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa* on to it, past any login page");
     pub const REDIRECTED: Self = Self::new(|says| says.wrong_address,
         "BASE_URL redirects to another address",
-        "set BASE_URL to where it redirects to, without /api/alexa (most often https:// instead of http://); redirects are not followed, for the token goes to BASE_URL alone");
+        "set BASE_URL to where it redirects to, without /api/alexa and what follows it (most often https:// instead of http://); redirects are not followed, for the token goes to BASE_URL alone");
     pub const UNEXPECTED_ANSWER: Self = Self::new(|says| says.bad_answer,
         "the answer is not one that Home Assistant gives",
         "check that BASE_URL leads to Home Assistant, and that no proxy in front of it changes its answers or cuts them short");
+    pub const UNUSABLE_ANSWER: Self = Self::UNEXPECTED_ANSWER.as_type(ErrorType::InternalError);
 
     // The connection.
     pub const NAME_NOT_FOUND: Self = Self::new(|says| says.unreachable,
@@ -110,7 +138,7 @@ impl Fault {
         "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived");
     pub const CONNECTION_CLOSED: Self = Self::new(|says| says.bad_answer,
         "the connection was closed before the whole answer came",
-        "if BASE_URL begins with http:// and the port is one for https, let it begin with https://; else look into Home Assistant's log and the proxy's. Home Assistant may have done what was asked, so the request was not sent again").transient();
+        "if BASE_URL begins with http:// and the port is one for https, let it begin with https://; else look into Home Assistant's log and the proxy's. Home Assistant may have done what was asked, so the request was not sent again").transient().as_type(ErrorType::InternalError);
     pub const NOT_HTTP: Self = Self::new(|says| says.wrong_address,
         "the port does not speak plain HTTP",
         "if the port is one for https, let BASE_URL begin with https://; else check the port");
@@ -148,7 +176,7 @@ impl Fault {
         "get a new one from a public CA, such as Let's Encrypt");
     pub const CLIENT_CERTIFICATE_REQUIRED: Self = Self::new(|says| says.insecure,
         "the server requires a client certificate",
-        "set CLIENT_CERTIFICATE, or let /api/alexa pass without one: in the proxy, or in Home Assistant without an SSL peer certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_peer_certificate under http: in configuration.yaml)");
+        "set CLIENT_CERTIFICATE, or let /api/alexa* pass without one: in the proxy, or in Home Assistant without an SSL peer certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_peer_certificate under http: in configuration.yaml)");
     pub const CLIENT_CERTIFICATE_REFUSED: Self = Self::new(|says| says.insecure,
         "the server refused the certificate of CLIENT_CERTIFICATE",
         "let the CA that issued it be the server's (Home Assistant: SSL peer certificate path, before 2026.8 ssl_peer_certificate; nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE");
@@ -156,7 +184,7 @@ impl Fault {
     // Time.
     pub const LATE: Self = Self::new(|says| says.late,
         "Home Assistant has the request, and has not answered in time",
-        "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true. If every request ends so, Home Assistant hangs, or the proxy in front of it cannot reach it");
+        "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true. If every request ends so, Home Assistant hangs, or the proxy in front of it cannot reach it").as_type(ErrorType::EndpointUnreachable);
     pub const NEVER_ANSWERED: Self = Self::new(|says| says.bad_answer,
         "Home Assistant has the request, and has not answered for 15 minutes: the connection was closed",
         "look for what hangs in Home Assistant; an intent with async_action: true answers at once");
@@ -193,6 +221,7 @@ impl From<&SettingError> for Failure {
             cause: "a setting is missing or wrong",
             remedy: error.problem.remedy,
             says: if error.problem.is_missing() { |says| says.setting_missing } else { |says| says.setting_wrong },
+            error_type: ErrorType::InternalError,
             is_transient: false,
         };
         Self { setting: error.name, ..Self::from(fault).with_source(error.to_string()) }

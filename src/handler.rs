@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, error, info, warn};
 
 use crate::config::{Config, SettingError};
-use crate::event::{Event, NotAnEvent};
+use crate::event::{Directive, Event, Header, Kind, NotAnEvent, Request};
 use crate::fault::{Failure, Fault};
-use crate::home_assistant::{Answer, HomeAssistant, Request};
+use crate::home_assistant::{self, Answer, HomeAssistant};
 use crate::reply;
 use crate::secret::{Redactor, Token};
 
@@ -46,12 +46,12 @@ impl Handler {
     /// Answers an invocation: with Home Assistant's bytes, or with a sentence about what is wrong.
     ///
     /// # Errors
-    /// Where the event is not one of an Alexa custom skill.
+    /// Where the event is not one of Alexa's.
     pub async fn handle(&'static self, invocation: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, NotAnEvent> {
         let start = Instant::now();
         let LambdaEvent { payload, context } = invocation;
         let event = Event::read(&payload).inspect_err(|error| {
-            let remedy = "this function is for an Alexa custom skill alone; to try it by hand, send a file of events/";
+            let remedy = "only Alexa's custom skills and smart home skills send what this function reads; to try it by hand, send a file of events/";
             error!(cause = error.to_string(), remedy, "not answered");
         })?;
         let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref()];
@@ -63,7 +63,15 @@ impl Handler {
 
         let status = outcome.as_ref().map_or_else(|failure| failure.status, |answer| Some(answer.status));
         let (status, ms) = (status.map(|status| status.as_u16()), millis(start));
-        info!(request_type = event.request_type, intent = event.intent, status, ms, "request");
+        match &event.kind {
+            Kind::CustomSkill(Request { r#type: request_type, intent, .. }) => {
+                let intent = intent.as_ref().and_then(|intent| intent.name.as_ref());
+                info!(request_type, intent, status, ms, "request");
+            }
+            Kind::SmartHome(Directive { header: Header { namespace, name, .. }, .. }) => {
+                info!(namespace, name, status, ms, "directive");
+            }
+        }
         match outcome {
             Ok(answer) => {
                 debug!(response = redactor.json(&answer.body));
@@ -92,12 +100,13 @@ impl Handler {
         let (token, refused) = match (event.token.clone(), self.long_lived_token.clone()) {
             (Ok(Some(token)), _) => (token, Fault::TOKEN_REFUSED),
             (Ok(None), Some(token)) => (token, Fault::LONG_LIVED_TOKEN_REFUSED),
-            (Ok(None), None) => return Err(without_token(home_assistant, time).await),
+            (Ok(None), None) => return Err(without_token(home_assistant, event.path(), time).await),
             (Err(_), _) => return Err(Fault::UNUSABLE_TOKEN.into()),
         };
         let start = Instant::now();
         let is_sent = Arc::new(AtomicBool::new(false));
-        let request = Request {
+        let request = home_assistant::Request {
+            path: event.path(),
             token,
             body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
             accepts_nothing: event.accepts_nothing(),
@@ -117,9 +126,9 @@ impl Handler {
 }
 
 /// What keeps a request without a token from its answer: a fault on the way to Home Assistant, or else the token.
-async fn without_token(home_assistant: &HomeAssistant, time: Duration) -> Failure {
+async fn without_token(home_assistant: &HomeAssistant, path: &str, time: Duration) -> Failure {
     let start = Instant::now();
-    match timeout(time, home_assistant.check()).await {
+    match timeout(time, home_assistant.check(path)).await {
         Ok(Ok(())) => {
             let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis(start));
             Failure::from(Fault::NO_TOKEN).with_source(clear)

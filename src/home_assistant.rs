@@ -50,7 +50,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 
 /// A person's Home Assistant.
 pub struct HomeAssistant {
-    endpoint: Url,
+    base_url: Url,
     extra_headers: HeaderMap,
     tls: ClientConfig,
     client_certificate: Arc<ClientCertificate>,
@@ -60,6 +60,8 @@ pub struct HomeAssistant {
 
 /// One request.
 pub struct Request {
+    /// Where to, under `BASE_URL`.
+    pub path: &'static str,
     pub token: Token,
     /// The event, byte for byte.
     pub body: Bytes,
@@ -86,7 +88,7 @@ impl HomeAssistant {
         Self {
             tls: tls::client_config(&config, Arc::clone(&client_certificate)),
             client_certificate,
-            endpoint: config.endpoint,
+            base_url: config.base_url,
             extra_headers: config.extra_headers,
             idle: Cell::default(),
         }
@@ -135,23 +137,31 @@ impl HomeAssistant {
             .expect("reqwest and this program use the same rustls")
     }
 
-    /// Looks whether Home Assistant can be reached, by a GET without a token: it answers 405 before it looks for one, so
+    /// The address of a path at Home Assistant.
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base_url.clone();
+        // Home Assistant answers 404 to `//api/alexa`.
+        url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+        url
+    }
+
+    /// Looks whether Home Assistant can be reached at a path, by a GET without a token: it answers 405 before it looks for one, so
     /// that no login fails.
     ///
     /// # Errors
     /// What would keep a POST from Home Assistant.
-    pub async fn check(&self) -> Result<(), Failure> {
-        let answer = self.send(self.client().get(self.endpoint.clone())).await?;
+    pub async fn check(&self, path: &str) -> Result<(), Failure> {
+        let answer = self.send(self.client().get(self.url(path))).await?;
         if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
             return Ok(());
         }
-        let fault = diagnosis::of_answer(&self.endpoint, &answer);
-        Err(self.refusal(&answer, if answer.status.is_success() { Fault::NOT_HOME_ASSISTANT } else { fault }.into()))
+        let fault = if answer.status.is_success() { Fault::NOT_HOME_ASSISTANT } else { diagnosis::of_answer(&answer) };
+        Err(refusal(&answer, fault.into()))
     }
 
     async fn exchange(&self, client: Client, request: &Request) -> Result<Answer, Failure> {
         let post = client
-            .post(self.endpoint.clone())
+            .post(self.url(request.path))
             .header(AUTHORIZATION, request.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
             // The body has lost its length, and would go chunked.
@@ -159,9 +169,9 @@ impl HomeAssistant {
             .body(body(request));
         let answer = self.send(post).await?;
         let body = reply_in(&answer, request.accepts_nothing).map_err(|problem| {
-            let fault = diagnosis::of_answer(&self.endpoint, &answer);
+            let fault = diagnosis::of_answer(&answer);
             let fault = if fault == Fault::TOKEN_REFUSED { request.refused } else { fault };
-            Failure { source: problem.map(Into::into), ..self.refusal(&answer, fault.into()) }
+            Failure { source: problem.map(Into::into), ..refusal(&answer, fault.into()) }
         })?;
         self.client_certificate.set_accepted();
         self.idle.set(Some((client, SystemTime::now())));
@@ -172,13 +182,13 @@ impl HomeAssistant {
     async fn send(&self, request: RequestBuilder) -> Result<RawAnswer, Failure> {
         let start = Instant::now();
         let mut response = request.send().await.map_err(|error| self.failure(error))?;
-        let (status, headers) = (response.status(), take(response.headers_mut()));
-        let mut answer = RawAnswer { status, headers, body: Vec::new(), waited: start.elapsed() };
+        let (url, status, headers) = (response.url().clone(), response.status(), take(response.headers_mut()));
+        let mut answer = RawAnswer { url, status, headers, body: Vec::new(), waited: start.elapsed() };
         let read = self.read_body(&mut response, &mut answer.body);
         if !status.is_success() {
             let _ = timeout(PAGE_TIMEOUT, read).await;
         } else if let Err(failure) = read.await {
-            return Err(self.refusal(&answer, failure));
+            return Err(refusal(&answer, failure));
         }
         Ok(answer)
     }
@@ -188,22 +198,21 @@ impl HomeAssistant {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
                 let problem = "it is larger than the 6 MB that Lambda passes on";
-                return Err(Failure::from(Fault::UNEXPECTED_ANSWER).with_source(problem));
+                return Err(Failure::from(Fault::UNUSABLE_ANSWER).with_source(problem));
             }
         }
         Ok(())
     }
 
-    /// A failure, and the answer that tells of it.
-    fn refusal(&self, answer: &RawAnswer, failure: Failure) -> Failure {
-        let response = Some(diagnosis::response(&self.endpoint, answer));
-        Failure { status: Some(answer.status), response, ..failure }
-    }
-
     fn failure(&self, error: reqwest::Error) -> Failure {
-        let fault = diagnosis::of_error(&error, &self.endpoint, &self.client_certificate);
+        let fault = diagnosis::of_error(&error, &self.base_url, &self.client_certificate);
         Failure::from(fault).with_source(error.without_url())
     }
+}
+
+/// A failure, and the answer that tells of it.
+fn refusal(answer: &RawAnswer, failure: Failure) -> Failure {
+    Failure { status: Some(answer.status), response: Some(diagnosis::response(answer)), ..failure }
 }
 
 /// What is for Alexa in an answer; or what is wrong with its JSON.

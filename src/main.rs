@@ -1,4 +1,4 @@
-//! A relay on AWS Lambda between an Alexa custom skill and a person's own Home Assistant.
+//! A relay on AWS Lambda between Alexa's custom and smart home skills and a person's own Home Assistant.
 
 mod config;
 mod diagnosis;

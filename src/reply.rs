@@ -2,35 +2,71 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
-use crate::event::Event;
-use crate::fault::Failure;
+use crate::event::{Directive, Event, Kind, Request};
+use crate::fault::{ErrorType, Failure};
 use crate::messages::Messages;
 
-/// The reply that tells a person what went wrong, in the language of the event.
+/// The reply that tells what went wrong.
+pub fn of_failure(event: &Event, failure: &Failure) -> Box<RawValue> {
+    match &event.kind {
+        Kind::CustomSkill(request) => to_request(request, failure),
+        Kind::SmartHome(directive) => to_directive(directive, failure),
+    }
+}
+
+/// Tells a person, in the language of the request.
 ///
 /// Only a launch and an intent are answered with speech. For the other types that is an error (SessionEndedRequest,
 /// AudioPlayer.*, AlexaSkillEvent.* and more): they get the empty reply, which Alexa accepts for every type.
-pub fn of_failure(event: &Event, failure: &Failure) -> Box<RawValue> {
-    let messages = Messages::of(&event.locale);
-    let response = match event.request_type.as_str() {
-        "LaunchRequest" | "IntentRequest" => {
+fn to_request(request: &Request, failure: &Failure) -> Box<RawValue> {
+    let response = match request.r#type.as_deref() {
+        Some("LaunchRequest" | "IntentRequest") => {
+            let messages = Messages::of(request.locale.as_deref().unwrap_or_default());
             let text = (failure.fault.says)(messages).replace("{setting}", failure.setting);
             let speech = json!({ "type": "PlainText", "text": text });
             let mut response = json!({ "outputSpeech": speech, "shouldEndSession": true });
-            if (failure.fault.says)(messages) == messages.link_account {
+            if failure.fault.error_type == ErrorType::InvalidAuthorizationCredential {
                 // Puts a button into the Alexa app that links the account.
                 response["card"] = json!({ "type": "LinkAccount" });
             }
             response
         }
-        "CanFulfillIntentRequest" => json!({ "canFulfillIntent": { "canFulfill": "NO" } }),
+        Some("CanFulfillIntentRequest") => json!({ "canFulfillIntent": { "canFulfill": "NO" } }),
         _ => return empty(),
     };
     RawValue::from_string(format!(r#"{{"version":"1.0","response":{response}}}"#)).expect("this is JSON")
 }
 
-/// The smallest reply that Alexa accepts.
+/// Tells Alexa, by an `ErrorResponse`. What she says is her own.
+fn to_directive(directive: &Directive, failure: &Failure) -> Box<RawValue> {
+    let Directive { header, endpoint_id } = directive;
+    let (namespace, error_type) = match (header.name.as_deref(), failure.fault.error_type) {
+        (Some("AcceptGrant"), _) => ("Alexa.Authorization", ErrorType::AcceptGrantFailed),
+        // It is for no device.
+        (Some("Discover"), ErrorType::EndpointUnreachable) => ("Alexa", ErrorType::BridgeUnreachable),
+        (_, error_type) => ("Alexa", error_type),
+    };
+    let mut event = json!({
+        "header": {
+            "namespace": namespace,
+            "name": "ErrorResponse",
+            "payloadVersion": "3",
+            "messageId": Uuid::new_v4().to_string(),
+        },
+        "payload": { "type": error_type, "message": failure.to_string() },
+    });
+    if let Some(token) = &header.correlation_token {
+        event["header"]["correlationToken"] = json!(token);
+    }
+    if let Some(id) = endpoint_id {
+        event["endpoint"] = json!({ "endpointId": id });
+    }
+    RawValue::from_string(json!({ "event": event }).to_string()).expect("this is JSON")
+}
+
+/// The smallest reply that a custom skill may give.
 pub fn empty() -> Box<RawValue> {
     RawValue::from_string(r#"{"version":"1.0","response":{}}"#.to_owned()).expect("this is JSON")
 }

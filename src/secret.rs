@@ -39,10 +39,25 @@ pub fn header_value(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The fields of an event, and of the answers that echo one, whose values are nobody's business: secrets, and what tells
-/// who speaks, and where.
-const REDACTED: [&str; 7] =
-    ["accessToken", "apiAccessToken", "consentToken", "token", "userId", "deviceId", "personId"];
+/// The fields of events and answers whose values are nobody's business: secrets, and what tells who speaks, and where.
+const REDACTED: [&str; 13] = [
+    // Of requests.
+    "accessToken",
+    "apiAccessToken",
+    "consentToken",
+    "userId",
+    "deviceId",
+    "personId",
+    // Of directives, and the answers that echo them: the token, AcceptGrant's code, the PIN that disarms an alarm.
+    "token",
+    "correlationToken",
+    "cookie",
+    "grant",
+    "authorization",
+    // Of a camera: whoever has its address sees the picture.
+    "uri",
+    "imageUri",
+];
 
 /// Strikes secrets out of what is logged.
 #[derive(Clone, Default)]

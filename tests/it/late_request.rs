@@ -3,24 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::support::*;
 
 const FINISHED: &str = "has finished the late request";
-
-/// A home that answers a request of the token `slow` with this status, once it has a permit for it, and others at once.
-fn slow_home(status: u16) -> (Home, &'static Semaphore) {
-    let permits: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
-    let home = Home::start(None, move |request| async move {
-        if request.headers()["authorization"] != "Bearer slow" {
-            return answer(200, &[], ANSWER);
-        }
-        permits.acquire().await.expect("it is never closed").forget();
-        answer(status, &[], ANSWER)
-    });
-    (home, permits)
-}
 
 fn invoke_slow(relay: &Relay) {
     assert_eq!(speech(&relay.invoke_by(event_with_token("slow"), millis_from_now(1_000)).reply()), LATE);
@@ -28,7 +13,7 @@ fn invoke_slow(relay: &Relay) {
 
 #[test]
 fn late_requests_stay_open_while_the_next_are_answered() {
-    let (home, permits) = slow_home(200);
+    let (home, permits) = Home::slow(200);
     let relay = Relay::to(&home.url());
     for _ in 0..3 {
         invoke_slow(&relay);
@@ -48,7 +33,7 @@ fn late_requests_stay_open_while_the_next_are_answered() {
 
 #[test]
 fn a_late_request_outlives_a_freeze() {
-    let (home, permits) = slow_home(200);
+    let (home, permits) = Home::slow(200);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);
     relay.freeze();
@@ -64,7 +49,7 @@ fn a_late_request_outlives_a_freeze() {
 
 #[test]
 fn a_late_request_that_fails_in_the_end_is_logged_as_such() {
-    let (home, permits) = slow_home(500);
+    let (home, permits) = Home::slow(500);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);
     permits.add_permits(1);

@@ -102,7 +102,7 @@ fn assert_no_secret_is_logged(settings: &[(&str, &str)]) {
 
 /// None of the secrets that stand in events/.
 fn assert_holds_no_secret(log: &str) {
-    for secret in [TOKEN, "example-api-access-token", "amzn1.ask.account.", "amzn1.ask.device."] {
+    for secret in [TOKEN, "example-api-access-token", "example-grant-code", "amzn1.ask.account.", "amzn1.ask.device."] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
 }

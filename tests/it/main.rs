@@ -14,4 +14,5 @@ mod real_home_assistant;
 #[cfg(feature = "real-home-assistant")]
 mod real_proxies;
 mod settings;
+mod smart_home;
 mod support;

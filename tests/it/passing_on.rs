@@ -109,12 +109,15 @@ fn chunked_answers_are_put_together() {
 fn what_alexa_does_not_send_is_a_typed_lambda_error() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
-    for payload in ["{}", "[]", "7", "null", r#""text""#, r#"{"request":null}"#, r#"{"request":"x"}"#] {
+    for payload in
+        ["{}", "[]", "7", "null", r#""text""#, r#"{"request":null}"#, r#"{"request":"x"}"#, r#"{"directive":7}"#]
+    {
         let Outcome::Error(error) = relay.invoke_by(payload, millis_from_now(10_000)) else {
             panic!("{payload:?} is answered")
         };
         assert_eq!(error["errorType"], "NotAnEvent", "{payload:?}");
-        assert!(error["errorMessage"].as_str().unwrap().contains("Alexa custom skill"), "{error}");
+        let message = error["errorMessage"].as_str().unwrap();
+        assert!(message.contains("custom skill") && message.contains("smart home skill"), "{error}");
     }
     assert_eq!(home.connections(), 0);
     assert_eq!(relay.reply(event("launch-request")), ANSWER, "and the next request is answered");

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::home_assistant::{HOME, HomeAssistant, TURN, X509_V1_CA, X509_V1_CLIENT};
 use crate::support::relay::{Relay, millis_from_now, speech};
 use crate::support::tls::{Ca, YEARS};
-use crate::support::{TOKEN, event, events, scratch};
+use crate::support::{TOKEN, event, events, requests, scratch};
 
 #[test]
 fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
@@ -21,6 +21,12 @@ fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
     let relay = HOME.relay();
     for (name, _) in events() {
         let event = HOME.event(&name);
+        if name.starts_with("smart-home") {
+            HOME.set("switch.hall", true);
+            let (_, straight) = HOME.ask("POST", "/api/alexa/smart_home", &event);
+            assert_eq!(lasting(&relay.reply(&event)), lasting(&straight), "{name}");
+            continue;
+        }
         let (status, straight) = HOME.ask("POST", "/api/alexa", &event);
         if name == "without-token" {
             assert!(relay.reply(&event).contains("LinkAccount"));
@@ -35,6 +41,16 @@ fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
     assert!(!log.contains(&HOME.token));
 }
 
+/// A smart home answer less what Home Assistant makes anew each time.
+fn lasting(answer: &str) -> Value {
+    let mut answer: Value = serde_json::from_str(answer).expect("JSON");
+    assert_ne!(answer["event"]["header"].take()["name"], "ErrorResponse", "{answer}");
+    for property in answer["context"]["properties"].as_array_mut().into_iter().flatten() {
+        property["timeOfSample"].take();
+    }
+    answer
+}
+
 #[test]
 fn the_home_does_what_it_is_asked() {
     let _turn = TURN.lock();
@@ -44,6 +60,7 @@ fn the_home_does_what_it_is_asked() {
         ("activate-scene-intent", "switch.hall"),
         ("activate-scene-intent-synonym", "switch.television"),
         ("run-script-intent", "input_boolean.red_alert"),
+        ("smart-home-turn-on", "switch.hall"),
     ] {
         HOME.set(entity, false);
         assert_eq!(HOME.state(entity), "off", "{name}: before");
@@ -134,12 +151,17 @@ fn a_token_that_home_assistant_does_not_know_leads_to_linking() {
     let reply = HOME.relay().reply(event("launch-request"));
     assert!(speech(&reply).starts_with("Home Assistant does not know who you are."), "{reply}");
     assert!(reply.contains("LinkAccount"), "{reply}");
+    let reply = HOME.relay().reply(event("smart-home-turn-on"));
+    assert!(reply.contains("INVALID_AUTHORIZATION_CREDENTIAL"), "{reply}");
 }
 
 #[test]
 fn faults_of_a_real_home_assistant_are_told_apart() {
     let nowhere = Relay::to(&format!("{}/nowhere", HOME.url));
     assert!(nowhere.speech(HOME.event("launch-request")).starts_with("Home Assistant does not listen to Alexa yet."));
+    let directive = nowhere.reply(HOME.event("smart-home-turn-on"));
+    assert!(directive.contains("BRIDGE_UNREACHABLE"), "{directive}");
+    nowhere.log_with("smart_home: under alexa:");
     let tls = Relay::to(&HOME.url.replace("http:", "https:"));
     assert!(tls.speech(HOME.event("launch-request")).starts_with("BASE_URL does not lead to Home Assistant."));
     assert!(tls.log_with("remedy=").contains("does not speak TLS"));
@@ -204,7 +226,7 @@ fn assert_amazon_reads(model: &str, texts: &[String]) {
 
 #[test]
 fn every_event_is_one_that_amazons_model_can_read() {
-    let texts: Vec<_> = events().into_iter().map(|(_, text)| text).collect();
+    let texts: Vec<_> = requests().into_iter().map(|(_, text)| text).collect();
     assert_amazon_reads("RequestEnvelope", &texts);
 }
 
@@ -212,7 +234,7 @@ fn every_event_is_one_that_amazons_model_can_read() {
 fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
     let mut replies = Vec::new();
     let relay = Relay::to("http://localhost:1");
-    for (_, event) in events() {
+    for (_, event) in requests() {
         replies.push(relay.reply(&event));
         for kind in ["CanFulfillIntentRequest", "AudioPlayer.PlaybackStarted", "AlexaSkillEvent.SkillEnabled"] {
             replies.push(relay.reply(event.replace("LaunchRequest", kind).replace("IntentRequest", kind)));

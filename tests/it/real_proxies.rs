@@ -138,7 +138,7 @@ fn caddy() {
 
     let relay = site.relay("home", "");
     let _turn = TURN.lock();
-    for (name, _) in events().iter().filter(|(name, _)| name != "without-token") {
+    for (name, _) in requests().iter().filter(|(name, _)| name != "without-token") {
         let event = HOME.event(name);
         let (_, straight) = HOME.ask("POST", "/api/alexa", &event);
         assert_eq!(relay.reply(&event), straight, "{name}");

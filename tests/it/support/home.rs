@@ -7,6 +7,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::{self, Answer, Request, answer};
@@ -67,6 +68,19 @@ impl Home {
             }
         });
         Self { server, scheme, requests }
+    }
+
+    /// Answers a request of the token `slow` with this status, once it has a permit for it, and others at once.
+    pub fn slow(status: u16) -> (Self, &'static Semaphore) {
+        let permits: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+        let home = Self::start(None, move |request| async move {
+            if request.headers()["authorization"] != "Bearer slow" {
+                return answer(200, &[], ANSWER);
+            }
+            permits.acquire().await.expect("it is never closed").forget();
+            answer(status, &[], ANSWER)
+        });
+        (home, permits)
     }
 
     /// Does as it is told with each connection: for what no HTTP library does.

@@ -40,6 +40,11 @@ pub fn events() -> Vec<(String, String)> {
     events
 }
 
+/// Those of a custom skill.
+pub fn requests() -> Vec<(String, String)> {
+    events().into_iter().filter(|(_, event)| event.contains("\"request\"")).collect()
+}
+
 /// An intent request with this token.
 pub fn event_with_token(token: &str) -> String {
     event("locate-intent").replace(TOKEN, token)

@@ -1,0 +1,176 @@
+//! A smart home skill's directives: what differs from a custom skill's requests.
+
+use std::future::ready;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// Checks that a reply is an `ErrorResponse` of this type to a directive, and nothing more; gives its id.
+fn assert_error(reply: &str, directive: &str, error_type: &str) -> String {
+    let [mut reply, event]: [Value; 2] = [reply, directive].map(|text| serde_json::from_str(text).expect("JSON"));
+    let directive = &event["directive"];
+    let header = &mut reply["event"]["header"];
+    let id = header["messageId"].take().as_str().expect("an id").to_owned();
+    assert!(id.split('-').map(str::len).eq([8, 4, 4, 4, 12]), "{id}");
+    let message = reply["event"]["payload"]["message"].take();
+    assert!(message.as_str().is_some_and(|message| message.len() > 20), "{message}");
+    let is_grant = directive["header"]["name"] == "AcceptGrant";
+    let (namespace, error_type) =
+        if is_grant { ("Alexa.Authorization", "ACCEPT_GRANT_FAILED") } else { ("Alexa", error_type) };
+    let mut expected = json!({
+        "header": { "namespace": namespace, "name": "ErrorResponse", "payloadVersion": "3", "messageId": null },
+        "payload": { "type": error_type, "message": null },
+    });
+    for (place, field) in [("header", "correlationToken"), ("endpoint", "endpointId")] {
+        if let Some(value) = directive[place].get(field) {
+            expected[place][field] = value.clone();
+        }
+    }
+    assert_eq!(reply, json!({ "event": expected }), "{message}");
+    id
+}
+
+/// Checks what each directive of events/ is answered with; gives what was logged.
+fn assert_errors(relay: &Relay, error_type: &str) -> String {
+    for directive in DIRECTIVES.map(event) {
+        let ids = [(); 2].map(|()| assert_error(&relay.reply(&directive), &directive, error_type));
+        assert_ne!(ids[0], ids[1], "each has an id of its own");
+    }
+    relay.log()
+}
+
+const DIRECTIVES: [&str; 3] = ["smart-home-discovery", "smart-home-turn-on", "smart-home-accept-grant"];
+const CREDENTIAL: &str = "INVALID_AUTHORIZATION_CREDENTIAL";
+const BRIDGE: &str = "BRIDGE_UNREACHABLE";
+const INTERNAL: &str = "INTERNAL_ERROR";
+
+#[test]
+fn a_request_goes_to_one_address_and_a_directive_to_the_other() {
+    let home = Home::saying(ANSWER);
+    let relay = Relay::to(&format!("{}/ha/", home.url()));
+    let request = r#"{"type":"LaunchRequest"}"#;
+    let directive = format!(r#"{{"endpoint":{{"scope":{{"token":"{TOKEN}"}}}}}}"#);
+    let session = format!(r#"{{"user":{{"accessToken":"{TOKEN}"}}}}"#);
+    for (request, directive, path) in [
+        (request, "null", "/ha/api/alexa"),
+        ("null", &*directive, "/ha/api/alexa/smart_home"),
+        (request, &directive, "/ha/api/alexa"),
+        (request, "7", "/ha/api/alexa"),
+    ] {
+        let event = format!(r#"{{"session":{session},"request":{request},"directive":{directive}}}"#);
+        assert_eq!(relay.reply(&event), ANSWER);
+        assert_eq!(home.requests().pop().unwrap().uri(), path, "{event}");
+    }
+}
+
+#[test]
+fn the_token_is_that_of_the_endpoint_of_a_discovery_of_a_grant_or_else_of_the_environment() {
+    let home = Home::saying(ANSWER);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "environment")]);
+    for (directive, expected) in [
+        (r#""endpoint":{"scope":{"token":"a"}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "a"),
+        (r#""endpoint":{"scope":{"token":""}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "b"),
+        (r#""endpoint":{"endpointId":"x"},"payload":{"scope":null,"grantee":{"type":"New","token":"c"}}"#, "c"),
+        (r#""endpoint":null,"payload":{"scope":{"token":null}}"#, "environment"),
+        ("", "environment"),
+    ] {
+        assert_eq!(relay.reply(format!(r#"{{"directive":{{{directive}}}}}"#)), ANSWER);
+        let authorization = home.requests().pop().unwrap().headers()["authorization"].clone();
+        assert_eq!(authorization, format!("Bearer {expected}"), "{directive}");
+    }
+}
+
+#[test]
+fn a_fault_is_an_error_of_amazons_that_says_who_is_to_blame() {
+    let html = [("content-type", "text/html")];
+    let moved = [("location", "https://home.example.org/api/alexa/smart_home")];
+    let cases: [(_, u16, &[(&str, &str)], _, _); 20] = [
+        (CREDENTIAL, 401, &[], "401: Unauthorized", "refused the access token"),
+        (BRIDGE, 401, &[("www-authenticate", "Basic")], "401: Unauthorized", "wants a login"),
+        (BRIDGE, 401, &html, "<html>", "a page of its own"),
+        (BRIDGE, 400, &[], "400: Bad Request", "Trusted proxies"),
+        (BRIDGE, 403, &[], "403: Forbidden", "ip_bans.yaml"),
+        (BRIDGE, 403, &html, "<html>", "firewall"),
+        (BRIDGE, 404, &[], "404: Not Found", "smart_home: under alexa:"),
+        (BRIDGE, 404, &html, "<html>", "not Home Assistant's"),
+        (BRIDGE, 405, &[], "", "not Home Assistant's"),
+        (BRIDGE, 301, &moved, "", "redirects"),
+        (BRIDGE, 302, &[("location", "https://login.example.org")], "", "wants a login"),
+        (BRIDGE, 429, &[], "", "rate limit"),
+        (BRIDGE, 502, &[], "", "got no answer from it"),
+        (BRIDGE, 503, &[], "", "got no answer from it"),
+        (BRIDGE, 504, &[], "", "in front of Home Assistant did not wait"),
+        (BRIDGE, 418, &[], "", "not one that Home Assistant gives"),
+        (BRIDGE, 200, &html, "<html>", "not Home Assistant's"),
+        (INTERNAL, 200, &[], "", "it is empty"),
+        (INTERNAL, 200, &[], &ANSWER[..40], "not JSON"),
+        (INTERNAL, 500, &[], "500 Internal Server Error", "internal error"),
+    ];
+    for (error_type, status, headers, body, log_part) in cases {
+        let home = Home::answering(answer(status, headers, body));
+        let log = assert_errors(&Relay::to(&home.url()), error_type);
+        assert_eq!(log.lines().filter(|line| line.contains(log_part)).count(), 6, "{log_part} in {log}");
+        assert_eq!(home.requests().len(), 6, "none is sent twice");
+    }
+    let cut_short = Home::answering(Answer::Raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".into()));
+    for (relay, error_type, log_part) in [
+        (Relay::to(&cut_short.url()), INTERNAL, "closed before the whole answer"),
+        (Relay::to("http://localhost:1"), BRIDGE, "nobody listens"),
+        (Relay::start(&[]), INTERNAL, "BASE_URL is not set"),
+    ] {
+        let log = assert_errors(&relay, error_type);
+        assert!(log.contains(log_part), "{log}");
+    }
+}
+
+#[test]
+fn amazon_is_told_to_delete_the_link_where_there_is_no_usable_token_and_nothing_else_is_wrong() {
+    let home = Home::saying(ANSWER);
+    let relay = Relay::to(&home.url());
+    for (token, cause) in [("", "has no access token"), ("schl\u{fc}ssel", "no HTTP header may have")] {
+        let directive = event("smart-home-turn-on").replace(TOKEN, token);
+        assert_error(&relay.reply(&directive), &directive, CREDENTIAL);
+        relay.log_with(cause);
+    }
+    assert_eq!(home.checks()[0].uri(), "/api/alexa/smart_home");
+    assert!(home.requests().is_empty());
+    let directive = event("smart-home-turn-on").replace(TOKEN, "");
+    let home = Home::start(None, |_| ready(answer(404, &[], "404: Not Found")));
+    assert_error(&Relay::to(&home.url()).reply(&directive), &directive, BRIDGE);
+}
+
+#[test]
+fn a_slow_device_is_out_of_reach_in_time_and_is_still_switched() {
+    for (name, error_type) in DIRECTIVES.into_iter().zip([BRIDGE, "ENDPOINT_UNREACHABLE", ""]) {
+        let (home, permits) = Home::slow(200);
+        let (relay, directive, start) = (Relay::to(&home.url()), event(name).replace(TOKEN, "slow"), Instant::now());
+        assert_error(&relay.invoke_by(&directive, millis_from_now(1_000)).reply(), &directive, error_type);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        permits.add_permits(1);
+        relay.log_with("has finished the late request");
+        home.request();
+    }
+}
+
+#[test]
+fn no_secret_of_a_directive_or_its_answer_is_logged() {
+    let secrets = json!({
+        "correlationToken": "SECRET", "scope": { "token": "SECRET" }, "cookie": { "x": "SECRET" },
+        "grant": { "code": "SECRET" }, "authorization": { "type": "FOUR_DIGIT_PIN", "value": "SECRET" },
+        "cameraStreams": [{ "uri": "https://home.example.org/SECRET" }], "imageUri": "https://home.example.org/SECRET",
+        "kept": "this",
+    });
+    let home = Home::saying(secrets.to_string());
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
+    let mut event: Value = serde_json::from_str(&event("smart-home-turn-on")).expect("JSON");
+    event["directive"]["payload"] = secrets;
+    relay.reply(event.to_string());
+    let log = relay.end();
+    assert!(!log.contains("SECRET") && log.matches("this").count() == 2, "{log}");
+    let line = log.lines().find(|line| line.contains("INFO")).expect("a line");
+    for part in ["Alexa.PowerController", "TurnOn", "status=200", "ms=", REQUEST_ID] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
