@@ -118,6 +118,7 @@ impl Fault {
     pub const UNEXPECTED_ANSWER: Self = Self::new(|says| says.bad_answer,
         "the answer is not one that Home Assistant gives",
         "check that BASE_URL leads to Home Assistant, and that no proxy in front of it changes its answers or cuts them short");
+    /// The same of a 2xx.
     pub const UNUSABLE_ANSWER: Self = Self::UNEXPECTED_ANSWER.as_type(ErrorType::InternalError);
 
     // The connection.

@@ -145,8 +145,8 @@ impl HomeAssistant {
         url
     }
 
-    /// Looks whether Home Assistant can be reached at a path, by a GET without a token: it answers 405 before it looks for one, so
-    /// that no login fails.
+    /// Looks whether Home Assistant can be reached at this path, by a GET without a token: it answers 405 before it looks
+    /// for one, so that no login fails.
     ///
     /// # Errors
     /// What would keep a POST from Home Assistant.

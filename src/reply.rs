@@ -1,7 +1,8 @@
 //! The shape of what Alexa gets where Home Assistant's answer cannot be passed on.
 
-use serde_json::json;
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::event::{Directive, Event, Kind, Request};
@@ -48,22 +49,47 @@ fn to_directive(directive: &Directive, failure: &Failure) -> Box<RawValue> {
         (Some("Discover"), ErrorType::EndpointUnreachable) => ("Alexa", ErrorType::BridgeUnreachable),
         (_, error_type) => ("Alexa", error_type),
     };
-    let mut event = json!({
-        "header": {
-            "namespace": namespace,
-            "name": "ErrorResponse",
-            "payloadVersion": "3",
-            "messageId": Uuid::new_v4().to_string(),
-        },
-        "payload": { "type": error_type, "message": failure.to_string() },
-    });
-    if let Some(token) = &header.correlation_token {
-        event["header"]["correlationToken"] = json!(token);
-    }
-    if let Some(id) = endpoint_id {
-        event["endpoint"] = json!({ "endpointId": id });
-    }
-    RawValue::from_string(json!({ "event": event }).to_string()).expect("this is JSON")
+    let header = ErrorHeader {
+        namespace,
+        name: "ErrorResponse",
+        payload_version: "3",
+        message_id: Uuid::new_v4().to_string(),
+        correlation_token: header.correlation_token.as_deref(),
+    };
+    let endpoint = endpoint_id.as_deref().map(|endpoint_id| ErrorEndpoint { endpoint_id });
+    let payload = json!({ "type": error_type, "message": failure.to_string() });
+    to_raw_value(&ErrorMessage { event: ErrorEvent { header, endpoint, payload } }).expect("this is JSON")
+}
+
+#[derive(Serialize)]
+struct ErrorMessage<'a> {
+    event: ErrorEvent<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorEvent<'a> {
+    header: ErrorHeader<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<ErrorEndpoint<'a>>,
+    payload: Value,
+}
+
+/// What identifies the directive is echoed as it stands there, byte for byte.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorHeader<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    payload_version: &'a str,
+    message_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_token: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorEndpoint<'a> {
+    endpoint_id: &'a RawValue,
 }
 
 /// The smallest reply that a custom skill may give.
