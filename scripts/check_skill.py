@@ -1,107 +1,83 @@
-"""Checks that Amazon's own types know what skill-package/ holds, that home-assistant/ answers it, and nothing is stale.
+"""Checks that Amazon's types know what skill-package/ holds, home-assistant/ answers it, and nothing is stale."""
 
-The Python that runs this needs ask-sdk-core, ask-smapi-model and PyYAML.
-"""
-
+import difflib
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import generate_skill
 import yaml
 from ask_sdk_core.exceptions import SerializationException
 from ask_sdk_core.serialize import DefaultSerializer
 from ask_smapi_model.v1.skill.account_linking.account_linking_request import AccountLinkingRequest
 from ask_smapi_model.v1.skill.interaction_model.interaction_model_data import InteractionModelData
 from ask_smapi_model.v1.skill.manifest.skill_manifest_envelope import SkillManifestEnvelope
-from generate_skill import HOME_ASSISTANT, MODELS, ROOT, SKILL
+import generate_skill as skill
 
 # Alexa leaves the skill by this intent, and sends no request.
 NOT_SENT = {"AMAZON.NavigateHomeIntent"}
 
 
-def differences(given: Any, understood: Any, where: str) -> Iterator[str]:
-    """What a file holds that Amazon's types do not know."""
-    if isinstance(given, dict) and isinstance(understood, dict):
-        for key, value in given.items():
-            yield from differences(value, understood.get(key), f"{where}.{key}")
-    elif isinstance(given, list) and isinstance(understood, list):
-        for index, (one, other) in enumerate(zip(given, understood)):
-            yield from differences(one, other, f"{where}[{index}]")
-    elif given != understood:
-        yield f"{where} cannot be {json.dumps(given, ensure_ascii=False)}"
-
-
-def amazon_problems(text: str, kind: type) -> Iterator[str]:
+def amazon_problems(path: Path, kind: type) -> Iterator[str]:
     serializer = DefaultSerializer()
     try:
-        understood = serializer.serialize(serializer.deserialize(text, kind))
+        understood = serializer.serialize(serializer.deserialize(path.read_text(), kind))
     except (ValueError, SerializationException) as problem:
         yield str(problem)
     else:
-        yield from differences(json.loads(text), understood, kind.__name__)
+        files = (json.loads(path.read_text()), understood)
+        lines = (json.dumps(file, ensure_ascii=False, indent=2, sort_keys=True).splitlines() for file in files)
+        yield from difflib.unified_diff(*lines, "given", "understood by Amazon", lineterm="")
 
 
-def package(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text())
+def language_problems(name: str, language: dict[str, Any], every_answer: set[str]) -> Iterator[str]:
+    answers = set(language.get("answers", every_answer))
+    folder = skill.HOME_ASSISTANT / name if "answers" in language else skill.HOME_ASSISTANT
+    alexa_skill, good_night = (yaml.safe_load((folder / original.name).read_text()) for original in skill.TRANSLATED)
+    home = yaml.safe_load((skill.HOME_ASSISTANT / "example_home.yaml").read_text())
 
-
-def model_problems(text: str, alexa_skill: dict[str, Any], home: dict[str, Any]) -> Iterator[str]:
-    """What a model and home-assistant/ do not have in common."""
-    model = json.loads(text)["interactionModel"]["languageModel"]
-    answered = {name: yaml.dump(answer) for name, answer in alexa_skill["intent_script"].items()}
-    asked = {intent["name"]: intent.get("slots", []) for intent in model["intents"] if intent["name"] not in NOT_SENT}
-    for name in sorted(asked.keys() ^ {name for name in answered if not name.startswith("amzn1.")}):
-        yield f"{name} is only in one of the model and alexa_skill.yaml"
-    for name in asked.keys() & answered.keys():
-        for slot in asked[name]:
-            if slot["name"] not in answered[name]:
-                yield f"alexa_skill.yaml does not use the slot {slot['name']} of {name}"
-    ids = {slot_type["name"]: {value.get("id") for value in slot_type["values"]} for slot_type in model["types"]}
+    intents = {intent: action for intent, action in alexa_skill["intent_script"].items() if "amzn1." not in intent}
+    asked = {*language["samples"], *skill.BUILT_IN} - NOT_SENT
+    filled = {(intent, slot) for intent, samples in language["samples"].items() for slot in skill.slots(samples)}
+    used = {(intent, slot) for intent, slot in filled if slot in yaml.dump(intents.get(intent))}
     scenes = {scene["name"].lower().replace(" ", "_") for scene in home["scene"]}
-    for missing in sorted((ids["Scenes"] - scenes) | (ids["Scripts"] - set(home["script"]))):
-        yield f"example_home.yaml has nothing of the id {missing}"
-
-
-def language_problems(name: str, language: dict[str, Any]) -> Iterator[str]:
-    originals = "".join(path.read_text() for path in generate_skill.TRANSLATED)
-    for english in language.get("answers", {}):
-        if english not in originals:
-            yield f'home-assistant/ does not say "{english}"'
-    folder = HOME_ASSISTANT / name if "answers" in language else HOME_ASSISTANT
-    intents = package(folder / "alexa_skill.yaml")["intent_script"]
     said = {intents[f"AMAZON.{answer}Intent"]["action"][0]["data"]["text"] for answer in ("Yes", "No")}
-    said |= {value for value, *_ in language["types"]["Sentences"]}
-    for trigger in package(folder / "good_night.yaml")["automation"][0]["trigger"]:
-        if trigger.get("command") not in said | {None}:
-            yield f'nothing says "{trigger["command"]}", which good_night.yaml listens for'
+    said |= {sentence for sentence, *_ in language["types"]["Sentences"]}
+    listened_for = {trigger.get("command") for trigger in good_night["automation"][0]["trigger"]} - {None}
+    originals = "".join(original.read_text() for original in skill.TRANSLATED)
+
+    for problem, found in {
+        "alexa_skill.yaml does not answer": asked - set(intents),
+        "nobody can ask for": set(intents) - asked,
+        "alexa_skill.yaml does not use the slot": filled - used,
+        "example_home.yaml has no scene": set(language["types"]["Scenes"]) - scenes,
+        "example_home.yaml has no script": set(language["types"]["Scripts"]) - set(home["script"]),
+        "good_night.yaml listens for what nobody says:": listened_for - said,
+        "it does not translate": every_answer - answers,
+        "home-assistant/ does not say": {answer for answer in answers if answer not in originals},
+    }.items():
+        yield from (f"{problem} {each}" for each in sorted(found))
+
+
+def stale() -> Iterator[str]:
+    files = skill.generated()
+    for path in files.keys() | set(skill.MODELS.glob("*")) | set(skill.HOME_ASSISTANT.glob("*/*")):
+        if not path.exists() or path.read_text() != files.get(path):
+            yield f"{path.relative_to(skill.ROOT)} is not what scripts/generate_skill.py makes of languages/"
 
 
 def problems() -> Iterator[str]:
-    generated = generate_skill.generated()
-    for path in generated.keys() | set(MODELS.glob("*")) | set(HOME_ASSISTANT.glob("*/*")):
-        if not path.exists() or path.read_text() != generated.get(path):
-            yield f"{path.relative_to(ROOT)} is not what scripts/generate_skill.py makes of languages/"
-    alexa_skill, home = package(HOME_ASSISTANT / "alexa_skill.yaml"), package(HOME_ASSISTANT / "example_home.yaml")
-    kinds = {SKILL: SkillManifestEnvelope, ROOT / "skill-package/accountLinking.json": AccountLinkingRequest}
-    kinds |= {path: InteractionModelData for path in generated if path.parent == MODELS}
-    for path, kind in kinds.items():
-        text = generated.get(path) or path.read_text()
-        found = list(amazon_problems(text, kind))
-        if kind is InteractionModelData:
-            found += model_problems(text, alexa_skill, home)
-        yield from (f"{path.relative_to(ROOT)}: {problem}" for problem in found)
-    languages = generate_skill.languages()
-    keys = {frozenset(language["answers"]) for language in languages.values() if "answers" in language}
-    if len(keys) > 1:
-        yield f"languages/ do not all answer the same: {sorted(frozenset.union(*keys) - frozenset.intersection(*keys))}"
-    for name, language in languages.items():
-        yield from (f"languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
+    kinds = {
+        skill.SKILL: SkillManifestEnvelope,
+        skill.ROOT / "skill-package/accountLinking.json": AccountLinkingRequest,
+    }
+    for path, kind in (kinds | dict.fromkeys(skill.MODELS.glob("*"), InteractionModelData)).items():
+        yield from (f"{path.relative_to(skill.ROOT)}: {problem}" for problem in amazon_problems(path, kind))
+    every_answer = {answer for language in skill.LANGUAGES.values() for answer in language.get("answers", ())}
+    for name, language in skill.LANGUAGES.items():
+        yield from (f"languages/{name}.yaml: {problem}" for problem in language_problems(name, language, every_answer))
 
 
-if __name__ == "__main__":
-    if found := sorted(problems()):
-        sys.exit("\n".join(found))
-    print("skill-package/ and home-assistant/ are right.")
+if found := sorted(stale()) or list(problems()):
+    sys.exit("\n".join(found))

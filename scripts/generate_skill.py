@@ -1,7 +1,7 @@
 """Generates from languages/*.yaml the models and texts of skill-package/, and home-assistant/ in other languages.
 
 home-assistant/*.yaml is the English original: in another language only the sentences under `answers` differ. What
-skill-package/skill.json holds beside its texts stays as it is. This needs PyYAML.
+skill-package/skill.json holds beside its texts stays as it is. PyYAML is in target/homeassistant-*/bin/python.
 """
 
 import json
@@ -13,10 +13,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SKILL = ROOT / "skill-package/skill.json"
-LANGUAGES = ROOT / "languages"
 MODELS = ROOT / "skill-package/interactionModels/custom"
 HOME_ASSISTANT = ROOT / "home-assistant"
 TRANSLATED = [HOME_ASSISTANT / "alexa_skill.yaml", HOME_ASSISTANT / "good_night.yaml"]
+LANGUAGES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("languages/*.yaml"))}
 
 SLOT_TYPES = {
     "Query": "AMAZON.SearchQuery",  # Free speech; Amazon wants words beside it in each sample.
@@ -28,13 +28,13 @@ SLOT_TYPES = {
 BUILT_IN = [f"AMAZON.{name}Intent" for name in ("Yes", "No", "Help", "Stop", "Cancel", "Fallback", "NavigateHome")]
 
 
-def languages() -> dict[str, dict[str, Any]]:
-    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(LANGUAGES.glob("*.yaml"))}
+def slots(samples: list[str]) -> list[str]:
+    return list(dict.fromkeys(re.findall(r"{(\w+)}", " ".join(samples))))
 
 
 def intent(name: str, samples: list[str]) -> dict[str, Any]:
-    slots = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(samples)))
-    return {"name": name, "slots": [{"name": slot, "type": SLOT_TYPES[slot]} for slot in slots], "samples": samples}
+    with_types = [{"name": slot, "type": SLOT_TYPES[slot]} for slot in slots(samples)]
+    return {"name": name, "slots": with_types, "samples": samples}
 
 
 def slot_type(name: str, values: dict[str, list[str]] | list[list[str]]) -> dict[str, Any]:
@@ -57,16 +57,16 @@ def model(language: dict[str, Any]) -> dict[str, Any]:
 def skill() -> dict[str, Any]:
     """The manifest, with the texts of every locale."""
     envelope = json.loads(SKILL.read_text())
-    publishing = envelope["manifest"]["publishingInformation"]
-    privacy = envelope["manifest"]["privacyAndCompliance"]
-    privacy_answers = next(iter(privacy["locales"].values()))  # They are the same for every locale.
-    publishing["locales"], privacy["locales"] = {}, {}
-    for language in languages().values():
+    publishing = envelope["manifest"]["publishingInformation"]["locales"]
+    privacy = envelope["manifest"]["privacyAndCompliance"]["locales"]
+    privacy_answers = next(iter(privacy.values()))  # They are the same for every locale.
+    publishing.clear()
+    privacy.clear()
+    for language in LANGUAGES.values():
         texts = {key: language[key] for key in ("summary", "description", "keywords")}
         for locale in language["locales"]:
-            phrases = {"examplePhrases": language["phrases"]}
-            publishing["locales"][locale] = {"name": "Home Assistant"} | texts | phrases
-            privacy["locales"][locale] = privacy_answers
+            publishing[locale] = {"name": "Home Assistant", **texts, "examplePhrases": language["phrases"]}
+            privacy[locale] = privacy_answers
     return envelope
 
 
@@ -78,9 +78,8 @@ def translation(original: str, answers: dict[str, str]) -> str:
 
 
 def generated() -> dict[Path, str]:
-    """What each generated file has to hold."""
     files = {SKILL: as_json(skill())}
-    for name, language in languages().items():
+    for name, language in LANGUAGES.items():
         files |= {MODELS / f"{locale}.json": as_json(model(language)) for locale in language["locales"]}
         if answers := language.get("answers"):
             for path in TRANSLATED:
@@ -96,4 +95,3 @@ if __name__ == "__main__":
     for path, text in generated().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-        print(path.relative_to(ROOT))
