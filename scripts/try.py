@@ -29,6 +29,9 @@ SAID = [
     GOOD_NIGHT,
     ("session-ended-request", "(no answer to the question)"),
     ("without-token", '"Alexa, open Home Assistant" (the account is not linked)'),
+    ("smart-home-accept-grant", "(enables the smart home skill)"),
+    ("smart-home-discovery", '"Alexa, discover my devices"'),
+    ("smart-home-turn-on", '"Alexa, turn on the hall"'),
 ]
 
 LOG = TARGET / "relay.log"
@@ -47,29 +50,30 @@ def relay(home: HomeAssistant) -> Iterator[str]:
 
 
 def send(home: HomeAssistant, lambda_url: str, event: str) -> tuple[dict[str, Any], list[str]]:
-    """Sends an event; returns the `response` of the reply, and what went wrong."""
+    """Sends an event; returns the reply, and what went wrong."""
     logged = len(LOG.read_text())
     try:
         with home.opener.open(Request(lambda_url, event.encode()), timeout=20) as answer:
-            response = json.load(answer)["response"]
+            reply = json.load(answer)
     except HTTPError:
-        response = {}  # The relay refuses the event, and its log says why.
-    except (OSError, ValueError, LookupError) as problem:
+        reply = {}  # The relay refuses the event, and its log says why.
+    except (OSError, ValueError) as problem:
         sys.exit(f"The relay does not answer as it should: {problem}. Its log is {LOG}.")
     log = [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
     faults = [f"{line.get('cause')}; {line.get('remedy')}" for line in log if line["level"] == "ERROR"]
-    return response, faults
+    return reply, faults
 
 
-def converse(home: HomeAssistant, lambda_url: str, said: str, event: str) -> bool:
+def converse(home: HomeAssistant, lambda_url: str, said: str, text: str) -> bool:
     """Sends an event and prints what comes of it; returns whether Home Assistant answered, or was rightly not asked."""
     home.set_up()
     before = home.states()
-    response, faults = send(home, lambda_url, event.replace("example-access-token", home.token))
+    reply, faults = send(home, lambda_url, text.replace("example-access-token", home.token))
     after = home.states()
 
+    response, event = reply.get("response", {}), reply.get("event")
     show("You", said)
-    show("Alexa", spoken(response) or "(says nothing)")
+    show("Alexa", in_short(event) if event else spoken(response) or "(says nothing)")
     if response.get("shouldEndSession") is False:
         show("", "(waits for an answer)")
     card = response.get("card", {})
@@ -77,12 +81,19 @@ def converse(home: HomeAssistant, lambda_url: str, said: str, event: str) -> boo
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
     show("Fault", *faults)
     print(flush=True)
-    return not faults
+    return not faults and (not event or event["header"]["name"] != "ErrorResponse")
 
 
 def spoken(response: dict[str, Any]) -> str:
     speech = response.get("outputSpeech")
     return f'"{speech.get("text") or speech.get("ssml")}"' if speech else ""
+
+
+def in_short(event: dict[str, Any]) -> str:
+    """What a directive is answered with: what Alexa then says is her own."""
+    payload = event["payload"]
+    devices = ", ".join(device["friendlyName"] for device in payload.get("endpoints", []))
+    return f"({payload.get('message') or devices or 'OK'})"
 
 
 def show(who: str, *lines: str) -> None:
@@ -110,7 +121,7 @@ def play() -> None:
             sys.exit("cargo build fails, see above.")
         with relay(home) as lambda_url:
             print()
-            answered = [converse(home, lambda_url, said, event) for said, event in events].count(True)
+            answered = [converse(home, lambda_url, said, text) for said, text in events].count(True)
     print(f"{answered} of {len(events)} events answered")
     if answered < len(events):
         sys.exit(f"The relay's log is {LOG}.")
