@@ -118,9 +118,8 @@ def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
 def serve(tls: Path | None = None) -> None:
     with home_assistant(tls) as home:
         about = {"url": home.url, "token": home.token, "tokens": home.tokens, "config": str(home.config)}
-        # This Python has Home Assistant and Amazon's own classes.
-        about |= dict.fromkeys(("python", "its_python"), f"{home.programs}/python")
-        print(json.dumps(about | {"caddy": f"{home.programs}/caddy"}), flush=True)
+        about |= {name: f"{home.programs}/{name}" for name in ("python", "caddy")}
+        print(json.dumps(about), flush=True)
         sys.stdin.buffer.read()
 
 

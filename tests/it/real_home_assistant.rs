@@ -123,7 +123,7 @@ fn amazons_own_intents_are_answered() {
 #[test]
 fn home_assistant_finds_nothing_wrong_with_the_configuration() {
     let check = ["-m", "homeassistant", "--script", "check_config", "-c", &HOME.config];
-    let output = Command::new(&HOME.its_python).args(check).output().expect("Python runs");
+    let output = Command::new(&HOME.python).args(check).output().expect("Python runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && !text.contains("Failed config") && !text.contains("Incorrect config"), "{text}");
 }
@@ -193,24 +193,9 @@ fn a_script_that_takes_longer_than_alexa_waits_is_finished() {
     assert_eq!(HOME.state("input_boolean.slow_finished"), "on", "{log}");
 }
 
-/// Reads each JSON text of standard input with Amazon's own model, and fails where it cannot, or where writing it again
-/// gives something else: a member that the model does not know is lost on the way.
-const READ_WITH_AMAZONS_MODEL: &str = r#"
-import json, sys
-from ask_sdk_core.serialize import DefaultSerializer
-import ask_sdk_model
-
-serializer = DefaultSerializer()
-for line in sys.stdin:
-    read = serializer.deserialize(line, getattr(ask_sdk_model, sys.argv[1]))
-    written = json.loads(json.dumps(serializer.serialize(read)).replace("+00:00", "Z"))
-    if written != json.loads(line):
-        sys.exit(f"{line}became\n{json.dumps(written)}")
-"#;
-
 fn assert_amazon_reads(model: &str, texts: &[String]) {
     let mut python = Command::new(&HOME.python)
-        .args(["-c", READ_WITH_AMAZONS_MODEL, model])
+        .args(["-c", include_str!("amazons_model.py"), model])
         .stdin(Stdio::piped())
         .spawn()
         .expect("failed to start python");

@@ -15,16 +15,23 @@ struct Site {
     port: u16,
     /// Where it requires a client certificate.
     mtls: u16,
+    /// Where it redirects to HTTPS.
+    plain: u16,
     ca: Ca,
     clients: Ca,
 }
 
 impl Site {
     fn new() -> Self {
-        Self { port: free_port(), mtls: free_port(), ca: Ca::new(), clients: Ca::new() }
+        let [port, mtls, plain] = [(); 3].map(|()| free_port());
+        Self { port, mtls, plain, ca: Ca::new(), clients: Ca::new() }
     }
 
-    fn files(&self, name: &'static str, config: String) -> [(&'static str, String); 4] {
+    /// What it reads: its configuration, in which words stand for addresses, and the certificates.
+    fn files(&self, name: &'static str, config: &str) -> [(&'static str, String); 4] {
+        let ports = [("PORT", self.port), ("MTLS", self.mtls), ("PLAIN", self.plain), ("NOWHERE", free_port())];
+        let config = ports.iter().fold(config.to_owned(), |text, (word, port)| text.replace(word, &port.to_string()));
+        let config = config.replace("UPSTREAM", HOME.url.strip_prefix("http://").expect("plain HTTP"));
         let server = self.ca.issue(YEARS);
         let clients = self.clients.pem() + X509_V1_CA;
         let (pem, key) = (server.pem().to_owned(), server.key_pem().to_owned());
@@ -76,11 +83,6 @@ impl Site {
     }
 }
 
-/// Where Home Assistant itself is.
-fn upstream() -> &'static str {
-    HOME.url.strip_prefix("http://").expect("plain HTTP")
-}
-
 /// An intent whose script takes 2 s.
 fn slow_intent() -> String {
     let slots = r#"SlowIntent", "slots": { "Seconds": { "name": "Seconds", "value": "2" } }"#;
@@ -90,51 +92,8 @@ fn slow_intent() -> String {
 #[test]
 fn caddy() {
     let site = Site::new();
-    let (port, mtls, upstream, nowhere) = (site.port, site.mtls, upstream(), free_port());
-    // Each path is a way to set it up. Home Assistant trusts no proxy here. The password is "password".
-    let caddyfile = format!(
-        "{{
-            admin off
-            auto_https off
-            persist_config off
-        }}
-        (home) {{
-            reverse_proxy {upstream} {{
-                header_up -X-Forwarded-For
-                transport http {{
-                    response_header_timeout {{args[0]}}
-                }}
-            }}
-        }}
-        https://localhost:{port} {{
-            tls server.pem server.key
-            basic_auth /password/* {{
-                paul $2a$14$KLgiR2SVVhifh4uBbKWN8.RS3Eo/UezBiT6/oZAXn2Fvvfi9zXX7u
-            }}
-            respond /forward-auth/* 401
-            respond /not-you/* \"not you\" 403
-            reverse_proxy /down/* 127.0.0.1:{nowhere}
-            handle_path /not-trusted/* {{
-                reverse_proxy {upstream}
-            }}
-            handle_path /home/* {{
-                import home 10s
-            }}
-            handle_path /impatient/* {{
-                import home 500ms
-            }}
-        }}
-        https://localhost:{mtls} {{
-            tls server.pem server.key {{
-                client_auth {{
-                    mode require_and_verify
-                    trust_pool file clients.pem
-                }}
-            }}
-            import home 10s
-        }}"
-    );
-    let _caddy = Proxy::start(&HOME.caddy, &["run"], &site.files("Caddyfile", caddyfile), port);
+    let files = site.files("Caddyfile", include_str!("proxies/Caddyfile"));
+    let _caddy = Proxy::start(&HOME.caddy, &["run"], &files, site.port);
 
     let relay = site.relay("home", "");
     let _turn = TURN.lock();
@@ -159,46 +118,13 @@ fn caddy() {
 #[test]
 fn nginx() {
     let site = Site::new();
-    let (port, mtls, plain, upstream, nowhere) = (site.port, site.mtls, free_port(), upstream(), free_port());
-    let config = format!(
-        "daemon off; pid pid; error_log stderr; events {{}}
-        http {{ access_log off;
-        client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
-        ssl_certificate server.pem; ssl_certificate_key server.key; ssl_client_certificate clients.pem;
-        limit_req_zone $server_name zone=one:1m rate=1r/m;
-        server {{
-            listen 127.0.0.1:{port} ssl; server_name localhost;
-            location /home/ {{ proxy_pass http://{upstream}/; }}
-            location /not-trusted/ {{ proxy_pass http://{upstream}/; proxy_set_header X-Forwarded-For $remote_addr; }}
-            location /replaced/ {{
-                proxy_pass http://{upstream}/; proxy_set_header Authorization none;
-                proxy_intercept_errors on; error_page 401 @page;
-            }}
-            location @page {{ default_type text/html; return 401 \"<html>401</html>\"; }}
-            location /password/ {{ auth_basic home; auth_basic_user_file clients.pem; proxy_pass http://{upstream}/; }}
-            location /forward-auth/ {{ auth_request /no; proxy_pass http://{upstream}/; }}
-            location = /no {{ return 401; }}
-            location /not-you/ {{ deny all; }}
-            location /down/ {{ proxy_pass http://127.0.0.1:{nowhere}/; }}
-            location /impatient/ {{ proxy_pass http://{upstream}/; proxy_read_timeout 500ms; }}
-            location /limited/ {{ limit_req zone=one; proxy_pass http://{upstream}/; }}
-        }}
-        server {{ listen 127.0.0.1:{port} ssl default_server; ssl_reject_handshake on; }}
-        server {{ listen 127.0.0.1:{plain}; return 301 https://localhost:{port}$request_uri; }}
-        server {{ listen 127.0.0.1:{mtls} ssl; ssl_verify_client on; location / {{ proxy_pass http://{upstream}; }} }}
-        }}"
-    );
-    let _nginx = Proxy::start(
-        "nginx",
-        &["-p", ".", "-c", "nginx.conf", "-e", "stderr"],
-        &site.files("nginx.conf", config),
-        port,
-    );
+    let files = site.files("nginx.conf", include_str!("proxies/nginx.conf"));
+    let _nginx = Proxy::start("nginx", &["-p", ".", "-c", "nginx.conf", "-e", "stderr"], &files, site.port);
 
     site.says("home", ANSWER, "status=200");
     site.says("forward-auth", FIREWALL, "if the proxy wants a login");
     site.says("not-routed", WRONG_ADDRESS, "status 404");
-    site.says(&format!("http://localhost:{plain}"), WRONG_ADDRESS, "redirects to another address");
+    site.says(&format!("http://localhost:{}", site.plain), WRONG_ADDRESS, "redirects to another address");
     site.says_what_each_says();
     let _turn = TURN.lock();
     let intent = HOME.event("where-are-we-intent");

@@ -174,3 +174,14 @@ fn no_secret_of_a_directive_or_its_answer_is_logged() {
         assert!(line.contains(part), "{part} in {line}");
     }
 }
+
+#[test]
+fn ids_of_any_kind_are_echoed_byte_for_byte() {
+    let relay = Relay::start(&[]);
+    for id in [r#""\ud800\/""#, "1e400", "[[]]"] {
+        let header = format!(r#"{{"correlationToken":{id}}}"#);
+        let reply = relay.reply(format!(r#"{{"directive":{{"header":{header},"endpoint":{{"endpointId":{id}}}}}}}"#));
+        assert!(reply.contains(&format!(r#""correlationToken":{id}}}"#)), "{reply}");
+        assert!(reply.contains(&format!(r#""endpoint":{{"endpointId":{id}}}"#)), "{reply}");
+    }
+}

@@ -25,8 +25,8 @@ pub struct HomeAssistant {
     pub url: String,
     pub token: String,
     pub tokens: serde_json::Map<String, Value>,
+    /// It has Home Assistant and Amazon's own classes.
     pub python: String,
-    pub its_python: String,
     pub config: String,
     /// The program of a real reverse proxy.
     pub caddy: String,
@@ -51,7 +51,6 @@ impl HomeAssistant {
             token: text("token"),
             tokens: served["tokens"].as_object().expect("tokens").clone(),
             python: text("python"),
-            its_python: text("its_python"),
             config: text("config"),
             caddy: text("caddy"),
             _process: process,

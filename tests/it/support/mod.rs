@@ -41,6 +41,7 @@ pub fn events() -> Vec<(String, String)> {
 }
 
 /// Those of a custom skill.
+#[cfg(feature = "real-home-assistant")]
 pub fn requests() -> Vec<(String, String)> {
     events().into_iter().filter(|(_, event)| event.contains("\"request\"")).collect()
 }
