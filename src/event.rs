@@ -1,7 +1,7 @@
-//! What the relay reads of an event; the rest of it is Home Assistant's.
+//! What the relay reads of an event. The rest is for Home Assistant.
 //!
-//! The two kinds of skill differ here (where the token is, the path at Home Assistant) and in [`reply`](crate::reply)
-//! (how a fault is told), and nowhere else.
+//! The two kinds of skill differ in two places: here (where the token is, which path at Home Assistant) and in
+//! [`reply`](crate::reply) (the shape of a fault).
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::secret::{Token, UnusableToken};
 /// An event of Alexa.
 pub struct Event {
     pub kind: Kind,
-    /// The first that is not empty.
+    /// The first non-empty access token.
     pub token: Result<Option<Token>, UnusableToken>,
 }
 
-/// What each kind of skill sends.
+/// The part that the kinds of skill do not share.
 pub enum Kind {
     CustomSkill(Request),
     SmartHome(Directive),
@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Deserialize)]
 pub struct Request {
     pub r#type: Option<String>,
-    /// Such as `en-GB`.
+    /// For example `en-GB`.
     pub locale: Option<String>,
     pub intent: Option<Intent>,
 }
@@ -40,21 +40,21 @@ pub struct Intent {
 /// The `directive` of a smart home skill.
 pub struct Directive {
     pub header: Header,
-    /// The device that it is for.
+    /// The device.
     pub endpoint_id: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
-    /// Such as `Alexa.PowerController`.
+    /// For example `Alexa.PowerController`.
     pub namespace: Option<String>,
-    /// Such as `TurnOn`.
+    /// For example `TurnOn`.
     pub name: Option<String>,
     pub correlation_token: Option<Box<RawValue>>,
 }
 
-/// The event is of neither kind, or what the relay reads of it has another type.
+/// Not an Alexa event: of neither kind, or with fields of the wrong type.
 #[derive(Debug)]
 pub struct NotAnEvent;
 
@@ -112,15 +112,15 @@ struct Scope {
 }
 
 impl Event {
-    /// Reads an event. One with a `request` and a `directive` is a custom skill's.
+    /// Reads an event. If it has both a `request` and a `directive`, it is a custom skill's.
     ///
     /// # Errors
-    /// Where Alexa does not send such a thing.
+    /// Not an Alexa event.
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
-        // serde_json's error is left out, for it quotes values, and one may be a token in the wrong place.
+        // serde_json's error quotes values, one of which may be a misplaced token.
         let envelope: Envelope = serde_json::from_str(json.get()).map_err(|_| NotAnEvent)?;
         if let Some(request) = envelope.request {
-            // A request outside a session has only the second.
+            // A request outside a session has only `context`.
             let users = [envelope.session, envelope.context.and_then(|context| context.system)];
             return Ok(Self::new(Kind::CustomSkill(request), users.map(|owner| owner?.user?.access_token)));
         }
@@ -138,7 +138,7 @@ impl Event {
         Self { kind, token: token.map(|token| Token::new(&token)).transpose() }
     }
 
-    /// Where Home Assistant takes such an event, under `BASE_URL`.
+    /// Home Assistant's path for such an event, under `BASE_URL`.
     pub fn path(&self) -> &'static str {
         match self.kind {
             Kind::CustomSkill(_) => "/api/alexa",
@@ -146,8 +146,8 @@ impl Event {
         }
     }
 
-    /// Whether Home Assistant may answer with nothing: before mid-2022 it does so at the end of a session.
-    pub fn accepts_nothing(&self) -> bool {
+    /// Whether an empty body is valid: Home Assistant before mid-2022 answers the end of a session so.
+    pub fn allow_empty(&self) -> bool {
         matches!(&self.kind, Kind::CustomSkill(request) if request.r#type.as_deref() == Some("SessionEndedRequest"))
     }
 }

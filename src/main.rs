@@ -1,13 +1,52 @@
 //! A relay on AWS Lambda between Alexa's custom and smart home skills and a person's own Home Assistant.
+//!
+//! ```text
+//! Lambda ── event ──> handler ── Post ──> home_assistant ── POST, same bytes ──> Home Assistant
+//!                      │   ^                   │  ^                                   │
+//!                      │   └── Answer, same bytes ┴───────────────────────────────────┘
+//!                      │   └── or a Failure ───┘
+//!                      └──> of a Failure: a log line with cause and remedy, and by `reply` what Alexa gets
+//! ```
+//!
+//! | file | job |
+//! |---|---|
+//! | `main` | reads the settings, starts the log, runs the handler |
+//! | `config`, `pem` | the settings; the certificates and keys in them |
+//! | `secret` | tokens that cannot be printed; redacts secrets in what is logged |
+//! | `event` | what is read of an event: its kind, token and language |
+//! | `handler` | one event in, one reply out, in time; late requests go on |
+//! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
+//! | `tls` | which servers are trusted; facts about a handshake |
+//! | `diagnosis` | makes a fault of an answer or of a connection's error |
+//! | `fault` | the catalogue of faults: sentence, cause, remedy, Amazon's error type |
+//! | `failure` | a fault that happened: its text and its log line |
+//! | `reply` | what Alexa gets for a fault |
+//! | `messages` | generated: what Alexa says, in each language |
+//! | `log` | sets up the log for CloudWatch |
+//!
+//! **An event** arrives as raw JSON. `event` reads a few fields; the bytes go to Home Assistant, and its bytes go back.
+//! **A token** becomes a `Token` in `event` or `config`, and an `Authorization` header in `home_assistant`; the `Redactor`
+//! of the event knows it. **A fault** is found in `diagnosis`, travels up as a `Failure`, and ends in `handler` as a log
+//! line and a reply.
+//!
+//! | to add | go to |
+//! |---|---|
+//! | a setting | `config`, README.md, template.yaml (a test of `config` compares them) |
+//! | a language, a sentence | `languages/*.yaml`, then `scripts/generate` |
+//! | a fault | `fault`, and where `diagnosis` finds it |
+//! | a proxy's page | `PAGES` in `diagnosis` |
+//! | a kind of event | `Kind` in `event`, and its shape in `reply` |
 
 mod config;
 mod diagnosis;
 mod event;
+mod failure;
 mod fault;
 mod handler;
 mod home_assistant;
 mod log;
 mod messages;
+mod pem;
 mod reply;
 mod secret;
 mod tls;
@@ -21,8 +60,8 @@ use tracing::{error, warn};
 use crate::config::Config;
 use crate::handler::Handler;
 
-// One thread, for Lambda sends one event at a time. With any other flavor the linker keeps tokio's scheduler for many
-// threads: 0.3 MB.
+// Single-threaded: Lambda sends one event at a time. Any other flavor links tokio's multi-threaded scheduler, too, which
+// takes 0.3 MB.
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
@@ -45,12 +84,12 @@ async fn main() -> ExitCode {
                 );
             }
         }
-        Err(wrong) => {
-            let remedy = wrong.problem.remedy;
-            error!(cause = wrong.to_string(), remedy, "wrong setting: every request will be answered with it");
+        Err(error) => {
+            let remedy = error.problem.remedy;
+            error!(cause = error.to_string(), remedy, "wrong setting: every reply will say so");
         }
     }
-    // Lives as long as the process, and so can late requests.
+    // Late requests use the handler until the process ends.
     let handler: &'static Handler = Box::leak(Box::new(Handler::new(config)));
     match lambda_runtime::run(service_fn(|event| handler.handle(event))).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,35 +1,36 @@
-//! The shape of what Alexa gets where Home Assistant's answer cannot be passed on.
+//! What Alexa gets instead of Home Assistant's answer: the shape of a fault for each kind of skill.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::event::{Directive, Event, Kind, Request};
-use crate::fault::{ErrorType, Failure};
+use crate::failure::Failure;
+use crate::fault::ErrorType;
 use crate::messages::Messages;
 
-/// The reply that tells what went wrong.
-pub fn of_failure(event: &Event, failure: &Failure) -> Box<RawValue> {
+/// The reply that says what is wrong. `id` is a UUID that no other reply has.
+pub fn for_failure(event: &Event, failure: &Failure, id: &str) -> Box<RawValue> {
     match &event.kind {
-        Kind::CustomSkill(request) => to_request(request, failure),
-        Kind::SmartHome(directive) => to_directive(directive, failure),
+        Kind::CustomSkill(request) => speak(request, failure),
+        Kind::SmartHome(directive) => error_response(directive, failure, id),
     }
 }
 
-/// Tells a person, in the language of the request.
+/// A sentence for the person, in the language of the request.
 ///
-/// Only a launch and an intent are answered with speech. For the other types that is an error (SessionEndedRequest,
-/// AudioPlayer.*, AlexaSkillEvent.* and more): they get the empty reply, which Alexa accepts for every type.
-fn to_request(request: &Request, failure: &Failure) -> Box<RawValue> {
+/// Alexa accepts speech only in answer to a launch or an intent. The other types (SessionEndedRequest, AudioPlayer.*,
+/// AlexaSkillEvent.* and more) get the empty reply, which she accepts for every type.
+fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
     let response = match request.r#type.as_deref() {
         Some("LaunchRequest" | "IntentRequest") => {
             let messages = Messages::of(request.locale.as_deref().unwrap_or_default());
-            let text = (failure.fault.says)(messages).replace("{setting}", failure.setting);
+            let sentence = (failure.fault.entry().sentence)(messages);
+            let text = sentence.replace("{setting}", failure.setting.map_or("", |setting| setting.name));
             let speech = json!({ "type": "PlainText", "text": text });
             let mut response = json!({ "outputSpeech": speech, "shouldEndSession": true });
-            if failure.fault.error_type == ErrorType::InvalidAuthorizationCredential {
-                // Puts a button into the Alexa app that links the account.
+            if failure.fault.error_type() == ErrorType::InvalidAuthorizationCredential {
+                // Shows a button in the Alexa app that links the account.
                 response["card"] = json!({ "type": "LinkAccount" });
             }
             response
@@ -40,12 +41,12 @@ fn to_request(request: &Request, failure: &Failure) -> Box<RawValue> {
     RawValue::from_string(format!(r#"{{"version":"1.0","response":{response}}}"#)).expect("this is JSON")
 }
 
-/// Tells Alexa, by an `ErrorResponse`. What she says is her own.
-fn to_directive(directive: &Directive, failure: &Failure) -> Box<RawValue> {
+/// An `ErrorResponse`. Alexa has her own sentences for it.
+fn error_response(directive: &Directive, failure: &Failure, id: &str) -> Box<RawValue> {
     let Directive { header, endpoint_id } = directive;
-    let (namespace, error_type) = match (header.name.as_deref(), failure.fault.error_type) {
+    let (namespace, error_type) = match (header.name.as_deref(), failure.fault.error_type()) {
         (Some("AcceptGrant"), _) => ("Alexa.Authorization", ErrorType::AcceptGrantFailed),
-        // It is for no device.
+        // A discovery is for no endpoint.
         (Some("Discover"), ErrorType::EndpointUnreachable) => ("Alexa", ErrorType::BridgeUnreachable),
         (_, error_type) => ("Alexa", error_type),
     };
@@ -53,7 +54,7 @@ fn to_directive(directive: &Directive, failure: &Failure) -> Box<RawValue> {
         namespace,
         name: "ErrorResponse",
         payload_version: "3",
-        message_id: Uuid::new_v4().to_string(),
+        message_id: id,
         correlation_token: header.correlation_token.as_deref(),
     };
     let endpoint = endpoint_id.as_deref().map(|endpoint_id| ErrorEndpoint { endpoint_id });
@@ -74,14 +75,14 @@ struct ErrorEvent<'a> {
     payload: Value,
 }
 
-/// What identifies the directive is echoed as it stands there, byte for byte.
+/// The directive's ids are echoed byte for byte.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorHeader<'a> {
     namespace: &'a str,
     name: &'a str,
     payload_version: &'a str,
-    message_id: String,
+    message_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_token: Option<&'a RawValue>,
 }
@@ -92,7 +93,7 @@ struct ErrorEndpoint<'a> {
     endpoint_id: &'a RawValue,
 }
 
-/// The smallest reply that a custom skill may give.
+/// The smallest valid reply of a custom skill.
 pub fn empty() -> Box<RawValue> {
     RawValue::from_string(r#"{"version":"1.0","response":{}}"#.to_owned()).expect("this is JSON")
 }

@@ -1,4 +1,4 @@
-//! Secrets: they can be sent, or struck out of what is logged, but not shown.
+//! Secrets: they can be sent and redacted, but not shown.
 
 use std::cmp::Reverse;
 
@@ -6,24 +6,24 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An access token of Home Assistant, ready to be sent. It has no `Debug`, no `Display` and no way back to text.
+/// An access token of Home Assistant. It can be sent but not printed: it has no `Debug` and no `Display`.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
-/// The token has characters that no HTTP header may have, such as a line break or an umlaut.
+/// The token has characters that an HTTP header cannot have, such as a line break or an umlaut.
 #[derive(Clone, Copy, Debug)]
 pub struct UnusableToken;
 
-/// Home Assistant wants exactly this word and one space; it refuses `bearer`.
+/// Home Assistant accepts exactly this: not `bearer`, not two spaces.
 const SCHEME: &str = "Bearer ";
 
 impl Token {
-    /// Accepts a token as it stands in an event or in a setting.
+    /// The token in an event or a setting.
     ///
     /// # Errors
-    /// Where it cannot be part of a header.
+    /// It cannot be part of a header.
     pub fn new(text: &str) -> Result<Self, UnusableToken> {
-        header_value(&format!("{SCHEME}{text}")).map(Self).ok_or(UnusableToken)
+        secret_header(&format!("{SCHEME}{text}")).map(Self).ok_or(UnusableToken)
     }
 
     /// The value of the `Authorization` header.
@@ -32,47 +32,47 @@ impl Token {
     }
 }
 
-/// A header's value that is a secret; `None` where no header may have it.
-pub fn header_value(text: &str) -> Option<HeaderValue> {
+/// A secret header value; `None` if an HTTP header cannot have it.
+pub fn secret_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// The fields of events and answers whose values are nobody's business: secrets, and what tells who speaks, and where.
+/// The fields of events and answers that hold secrets, or say who speaks and where.
 const REDACTED: [&str; 13] = [
-    // Of requests.
+    // Requests.
     "accessToken",
     "apiAccessToken",
     "consentToken",
     "userId",
     "deviceId",
     "personId",
-    // Of directives, and the answers that echo them: the token, AcceptGrant's code, the PIN that disarms an alarm.
+    // Directives, and answers that echo them: the token, AcceptGrant's code, the PIN that disarms an alarm.
     "token",
     "correlationToken",
     "cookie",
     "grant",
     "authorization",
-    // Of a camera: whoever has its address sees the picture.
+    // Cameras: their addresses need no login.
     "uri",
     "imageUri",
 ];
 
-/// Strikes secrets out of what is logged.
+/// Replaces secrets in what is logged by `***`.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// The longest first, for one may be the beginning of another.
+    /// Longest first: one may begin with another.
     secrets: Vec<String>,
 }
 
 impl Redactor {
-    /// Strikes out the values of these headers.
+    /// Redacts these header values.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         Self::default().with(headers)
     }
 
-    /// Strikes out these as well: all that is sent with a request, for an answer could echo it.
+    /// Redacts these header values as well.
     pub fn with<'a>(&self, headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let texts = headers.into_iter().filter_map(|value| value.to_str().ok());
         let added = texts.map(|text| text.strip_prefix(SCHEME).unwrap_or(text).to_owned());
@@ -82,13 +82,13 @@ impl Redactor {
         Self { secrets }
     }
 
-    /// The text without secrets.
-    pub fn text(&self, text: &str) -> String {
+    /// A text without its secrets.
+    pub fn redact_text(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
-    /// The JSON without secrets. What cannot be read cannot be told from a secret, and is not shown.
-    pub fn json(&self, json: &RawValue) -> String {
+    /// JSON without its secrets. JSON that cannot be read is not shown: it may hold some.
+    pub fn redact_json(&self, json: &RawValue) -> String {
         let Ok(mut value) = serde_json::from_str(json.get()) else {
             return format!("{} bytes that cannot be read as JSON", json.get().len());
         };
@@ -108,7 +108,7 @@ impl Redactor {
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.redact(item)),
-            Value::String(text) => *text = self.text(text),
+            Value::String(text) => *text = self.redact_text(text),
             _ => {}
         }
     }
@@ -119,9 +119,9 @@ mod tests {
     use super::*;
 
     fn redacted(json: &str) -> String {
-        let headers = ["abc", "abcd", ""].map(|value| header_value(value).unwrap());
+        let headers = ["abc", "abcd", ""].map(|value| secret_header(value).unwrap());
         let redactor = Redactor::new(&headers).with([Token::new("t0k").unwrap().authorization()]);
-        redactor.json(&RawValue::from_string(json.to_owned()).unwrap())
+        redactor.redact_json(&RawValue::from_string(json.to_owned()).unwrap())
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Which servers are trusted, and what the relay shows of itself.
+//! TLS: which servers are trusted, and what a handshake showed. Facts only; diagnosis.rs makes faults of them.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
@@ -15,13 +14,12 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 use webpki::EndEntityCert;
 
 use crate::config::Config;
-use crate::fault::Fault;
 
-/// TLS as the relay speaks it: 1.2 and 1.3, on ring, for HTTP/1.1.
+/// TLS 1.2 and 1.3 on ring, for HTTP/1.1.
 pub fn client_config(config: &Config, client_certificate: Arc<ClientCertificate>) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let trusted = config.verify_certificates.then(|| {
-        // Mozilla's CAs, whose certificates Amazon accepts too, and the owner's.
+        // Mozilla's CAs, which Amazon trusts too, and the owner's.
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         roots.add_parsable_certificates(config.ca_certificates.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
@@ -38,41 +36,61 @@ pub fn client_config(config: &Config, client_certificate: Arc<ClientCertificate>
     config
 }
 
-/// Shows the client certificate to a server that requests one, and notes that it did so.
+/// The certificate of `CLIENT_CERTIFICATE`, if it is set, and what servers made of it.
 #[derive(Debug)]
 pub struct ClientCertificate {
     certificate: Option<Arc<CertifiedKey>>,
-    requested: AtomicBool,
-    accepted: AtomicBool,
+    status: Mutex<ClientCertificateStatus>,
+}
+
+/// What is known of a server's wish for a client certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificateStatus {
+    /// No server has requested one.
+    NotRequested,
+    /// A server has requested one, and there was none to show.
+    NotShown,
+    /// The server that requested one has seen it, and has not answered yet.
+    Shown,
+    /// The server that requested one has answered without it.
+    Optional,
+    /// The server that requested one has seen it, and has answered.
+    Accepted,
 }
 
 impl ClientCertificate {
-    /// Shows this certificate, or none.
+    /// Shows this certificate to servers that request one, or none.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
-        Self { certificate, requested: AtomicBool::new(false), accepted: AtomicBool::new(false) }
+        Self { certificate, status: Mutex::new(ClientCertificateStatus::NotRequested) }
     }
 
-    /// What is wrong where a server that has requested a client certificate ends the connection over it.
-    pub fn rejection(&self) -> Option<Fault> {
-        let is_shown = self.certificate.is_some();
-        let fault = if is_shown { Fault::CLIENT_CERTIFICATE_REFUSED } else { Fault::CLIENT_CERTIFICATE_REQUIRED };
-        self.requested.load(Relaxed).then_some(fault)
+    pub fn status(&self) -> ClientCertificateStatus {
+        *self.lock()
     }
 
-    /// Whether a server has answered a request, and so has accepted what it was shown.
-    pub fn is_accepted(&self) -> bool {
-        self.accepted.load(Relaxed)
+    /// Notes that the server answered a request, whatever its status: TLS 1.3 servers check a client certificate only
+    /// after the handshake, but before they answer.
+    pub fn note_answer(&self) {
+        let mut status = self.lock();
+        *status = match *status {
+            ClientCertificateStatus::NotShown => ClientCertificateStatus::Optional,
+            ClientCertificateStatus::Shown => ClientCertificateStatus::Accepted,
+            known => known,
+        };
     }
 
-    /// Notes that a server has answered a request.
-    pub fn set_accepted(&self) {
-        self.accepted.store(true, Relaxed);
+    fn lock(&self) -> MutexGuard<'_, ClientCertificateStatus> {
+        self.status.lock().expect("no thread panics while it holds the lock")
     }
 }
 
 impl ResolvesClientCert for ClientCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.requested.store(true, Relaxed);
+        let mut status = self.lock();
+        if *status == ClientCertificateStatus::NotRequested {
+            let is_shown = self.certificate.is_some();
+            *status = if is_shown { ClientCertificateStatus::Shown } else { ClientCertificateStatus::NotShown };
+        }
         self.certificate.clone()
     }
 
@@ -81,7 +99,7 @@ impl ResolvesClientCert for ClientCertificate {
     }
 }
 
-/// rustls' own check, which says more where it says "unknown issuer"; or no check.
+/// rustls' verifier with better errors; `None` accepts any certificate.
 #[derive(Debug)]
 struct Verifier {
     trusted: Option<Arc<WebPkiServerVerifier>>,
@@ -101,13 +119,13 @@ impl ServerCertVerifier for Verifier {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let checked = trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         checked.or_else(|error| {
-            // The very certificate that its owner trusts. webpki says this of it only after it has looked at its dates,
-            // and before it looks at its name.
+            // The owner trusts this very certificate. webpki reports this error after it has checked the dates and
+            // before it checks the name.
             if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 return Ok(ServerCertVerified::assertion());
             }
-            // As `Error::Other`, whose text is that of the error within; in a `CertificateError` it would be its `Debug`.
+            // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
             Err(UntrustedChain::new(&error, end_entity, intermediates)
                 .map_or(error, |untrusted| rustls::Error::Other(OtherError(Arc::new(untrusted)))))
         })
@@ -142,26 +160,26 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether rustls passes on this error of webpki, for which it has no word of its own.
+/// Whether this is an error of webpki that rustls passes on as it is.
 pub fn is_webpki(error: &rustls::Error, expected: &webpki::Error) -> bool {
     matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
         if other.downcast_ref() == Some(expected))
 }
 
-/// The server's certificate was not issued by a trusted CA.
+/// No trusted CA issued the server's certificate.
 #[derive(Debug)]
 pub struct UntrustedChain {
-    /// The server sent no certificate besides its own, which somebody else has issued: the chain may be incomplete.
+    /// The server's certificate is not self-signed, and the server sent no other: the chain may be incomplete.
     pub is_alone: bool,
     is_self_signed: bool,
     names: Vec<String>,
 }
 
 impl UntrustedChain {
-    /// What the server sent, where `error` says that its issuer is not trusted.
+    /// Reads what the server sent, if `error` says that its issuer is not trusted.
     fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
-        // A bad signature is that of an issuer with the name of a trusted CA, such as that one's predecessor. A CA's own
-        // certificate in a server's place is what `openssl req -x509` makes.
+        // A bad signature: the issuer has the name of a trusted CA, such as its successor. A CA's certificate used as a
+        // server's: what `openssl req -x509` makes.
         let is_untrusted = matches!(
             error,
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
