@@ -1,4 +1,7 @@
-"""Installs programs into target/, and runs programs so that none is left running."""
+"""Installs programs into target/, and runs programs so that none is left running.
+
+programs.py LIST FILE...    runs a script of Python with what a list in requirements/ says
+"""
 
 import os
 import platform
@@ -102,3 +105,7 @@ def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> Non
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=TARGET) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         do()
+
+
+if __name__ == "__main__":
+    main(lambda: run(install(sys.argv[1]) / "python", *sys.argv[2:]))

@@ -24,7 +24,7 @@ pub fn for_failure(event: &Event, failure: &Failure, id: &str) -> Box<RawValue> 
 fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
     let response = match request.r#type.as_deref() {
         Some("LaunchRequest" | "IntentRequest") => {
-            let messages = Messages::of(request.locale.as_deref().unwrap_or_default());
+            let messages = Messages::for_locale(request.locale.as_deref().unwrap_or_default());
             let sentence = (failure.fault.entry().sentence)(messages);
             let text = sentence.replace("{setting}", failure.setting.map_or("", |setting| setting.name));
             let speech = json!({ "type": "PlainText", "text": text });
