@@ -17,7 +17,7 @@ MESSAGES = ROOT / "src/messages.rs"
 
 # The English packages: in another language, their first line and the sentences under `answers` differ.
 TRANSLATED = {path: path.read_text() for path in map(HOME_ASSISTANT.joinpath, ("alexa_skill.yaml", "good_night.yaml"))}
-LANGUAGES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("languages/*.yaml"))}
+LANGUAGES = {path.stem: yaml.safe_load(path.read_text()) or {} for path in sorted(ROOT.glob("languages/*.yaml"))}
 ENGLISH = LANGUAGES["en"]
 
 SLOT_TYPES = {
@@ -31,6 +31,8 @@ BUILT_IN = [f"AMAZON.{name}Intent" for name in ("Yes", "No", "Help", "Stop", "Ca
 
 # What a person has to find, and so is spelled alike in every language.
 NAMES = re.compile(r"{setting}|[A-Z]+_[A-Z]+|Home Assistant|/api/alexa|[a-z_]+\.yaml|alexa:")
+# A line of a package in which a sentence ends, and which Alexa speaks.
+SENTENCE = re.compile(r"^(?! *#| *(?:- )?(?:stop|description):).*(?: \w+|}})[.?!](?=[\"'\s]|$)", re.MULTILINE)
 LONGEST_SETTING = "LONG_LIVED_ACCESS_TOKEN"
 
 TRANSLATION = """\
@@ -101,13 +103,11 @@ def skill() -> dict[str, Any]:
     return envelope
 
 
-def translation(path: Path, language: str) -> str:
-    _, text = TRANSLATED[path].split("\n", 1)
-    answers = LANGUAGES[language]["answers"]
+def translation(text: str, answers: dict[str, str]) -> str:
     # The longest first: a sentence can be part of another.
     for english in sorted(answers, key=len, reverse=True):
         text = text.replace(english, answers[english])
-    return TRANSLATION.format(language=language, name=path.name) + text
+    return text
 
 
 def messages() -> str:
@@ -126,17 +126,20 @@ def generated() -> dict[Path, str]:
     files = {SKILL: as_json(skill()), MESSAGES: messages()}
     for name, language in LANGUAGES.items():
         files |= {MODELS / f"{locale}.json": as_json(model(language)) for locale in language["locales"]}
-        if name != "en":
-            files |= {HOME_ASSISTANT / name / path.name: translation(path, name) for path in TRANSLATED}
+        for path, text in TRANSLATED.items() if name != "en" else ():
+            header = TRANSLATION.format(language=name, name=path.name)
+            files[HOME_ASSISTANT / name / path.name] = header + translation(text, language["answers"]).split("\n", 1)[1]
     return files
 
 
 def missing_and_unused() -> Iterator[str]:
     originals = "".join(TRANSLATED.values())
-    sentences = {key for language in LANGUAGES.values() for key in keys(language) if key.startswith("answers")}
-    answers = {key for key in sentences if key.removeprefix("answers: ") in originals}
+    answers = [key for language in LANGUAGES.values() for key in language.get("answers", ()) if key in originals]
+    for line in SENTENCE.findall(translation(originals, dict.fromkeys(answers, ""))):
+        yield f"no language translates all of home-assistant/: {line.strip()}"
+    in_others = {"answers", *(f"answers: {key}" for key in answers)}
     for name, language in LANGUAGES.items():
-        found, expected = set(keys(language)), set(keys(ENGLISH)) | (answers | {"answers"} if name != "en" else set())
+        found, expected = set(keys(language)), set(keys(ENGLISH)) | (in_others if name != "en" else set())
         yield from (f"languages/{name}.yaml lacks {key}" for key in sorted(expected - found))
         yield from (f"languages/{name}.yaml has {key}, which nothing uses" for key in sorted(found - expected))
 
