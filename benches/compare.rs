@@ -1,7 +1,7 @@
-//! The relay beside the Python script that it takes the place of: `cargo bench` prints the table of docs/performance.md.
+//! Compares the relay with the Python script that it replaces: `cargo bench` prints the table of docs/performance.md.
 //!
-//! Both run as Lambda runs them, under a Runtime API, in front of a home that speaks TLS 1.3 and answers at once. Their
-//! rounds alternate, for a machine is not equally fast all the time. Linux only, and needs Python 3.
+//! Both run as on Lambda, under a fake Runtime API, with a fake Home Assistant that speaks TLS 1.3 and answers at once.
+//! Their rounds alternate because the speed of a machine varies. Needs Linux and Python 3.
 
 #[path = "../tests/it/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
@@ -27,7 +27,7 @@ const FAR_ANSWERS: usize = 5;
 const ROUND_TRIP: Duration = Duration::from_millis(40);
 const PYTHON_PACKAGES: [&str; 2] = ["awslambdaric==4.2.2", "urllib3==2.8.0"];
 
-/// A program that Lambda can run, and what was measured of it.
+/// A program for Lambda, and its measurements.
 struct Contender {
     command: Vec<PathBuf>,
     zip_of: PathBuf,
@@ -35,7 +35,7 @@ struct Contender {
     far: Vec<Run>,
 }
 
-/// One start and what came after it. Times in ms.
+/// The measurements of one start. Times in ms.
 struct Run {
     ready: f64,
     first: f64,
@@ -94,7 +94,7 @@ fn run(command: &[PathBuf], home: &Server, further: usize) -> Run {
     Run { ready, first, further, connections: home.connections() - before, memory_mb }
 }
 
-/// A way to the home on which everything takes half a round trip.
+/// A server in front of the fake Home Assistant that delays everything by half a round trip.
 fn far_away(port: u16) -> Server {
     Server::start(move |client| async move {
         let home = TcpStream::connect(("127.0.0.1", port)).await.expect("the home listens");
@@ -114,7 +114,7 @@ async fn delay(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt +
     };
     let write = async {
         while let Some((due, bytes)) = receive.recv().await {
-            // tokio's own sleep is up to a millisecond too long.
+            // tokio's sleep is up to a millisecond too long.
             let _ = spawn_blocking(move || thread::sleep(due.saturating_duration_since(Instant::now()))).await;
             let _ = to.write_all(&bytes).await;
         }
@@ -123,7 +123,7 @@ async fn delay(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt +
     tokio::join!(read, write);
 }
 
-/// A Python of its own, with what the script needs.
+/// A Python environment with what the script needs.
 fn python(folder: &Path) -> PathBuf {
     let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
     if !ready.exists() {
@@ -140,7 +140,7 @@ fn python(folder: &Path) -> PathBuf {
     python
 }
 
-/// The size of a file in a zip, as it is uploaded to Lambda, in MB.
+/// The size of a file in a zip for Lambda, in MB.
 fn zipped_mb(python: &Path, file: &Path) -> f64 {
     const ZIP: &str = "import io, sys, zipfile; b = io.BytesIO(); z = zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED); z.write(sys.argv[1]); z.close(); print(b.tell())";
     let output = Command::new(python).args(["-c", ZIP]).arg(file).output().expect("Python runs");
@@ -164,7 +164,7 @@ fn report(python: &Path, [relay, script]: &[Contender; 2]) {
     row("further answers", " ms", 2, &|it| further(&it.near));
     row("start and first answer, home 40 ms away", " ms", 2, &|it| median(it.far.iter().map(|run| run.first)));
     row("further answers, home 40 ms away", " ms", 2, &|it| further(&it.far));
-    // The way is longer for bytes, not for the making of a TCP connection, which takes one round trip more.
+    // Only bytes are delayed, not the TCP handshake, which takes one more round trip.
     row("round trips of a further answer", "", 1, &|it| {
         let connects_each_time = it.far.iter().all(|run| run.connections > 1);
         (further(&it.far) - further(&it.near)) / millis(ROUND_TRIP) + f64::from(u8::from(connects_each_time))

@@ -1,4 +1,4 @@
-"""The script of Home Assistant's docs page, in our own words: the same settings, the same calls."""
+"""A script like the one on Home Assistant's docs page: the same settings, the same calls."""
 
 import json
 import os

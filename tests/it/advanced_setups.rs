@@ -1,4 +1,4 @@
-//! Homes behind an access proxy, with a CA of their own, or that request a client certificate.
+//! Home Assistant behind an access proxy, with a certificate of a private CA, or with client certificates.
 
 use std::fs;
 use std::future::ready;
@@ -23,12 +23,12 @@ fn assert_refused(server: ServerConfig, settings: Settings, cause: &str, remedy:
     assert!(speech.starts_with(INSECURE), "{speech}");
     let log = relay.end();
     assert!(log.contains(cause) && log.contains(remedy), "{cause:?} and {remedy:?} are not in\n{log}");
-    assert!(home.requests().is_empty(), "no token goes to a server that is not trusted");
+    assert!(home.requests().is_empty(), "an untrusted server gets no token");
 }
 
 #[test]
 fn extra_headers_are_sent_with_every_request() {
-    // After a 401 the relay makes a new connection.
+    // After a 401, the relay opens a new connection.
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let headers = r#"{"CF-Access-Client-Id": "id.access", "CF-Access-Client-Secret": "secret"}"#;
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("EXTRA_HEADERS", headers)]);
@@ -43,8 +43,9 @@ fn extra_headers_are_sent_with_every_request() {
     }
 }
 
+/// Not even when Home Assistant echoes them.
 #[test]
-fn the_values_of_extra_headers_are_not_logged_even_where_the_home_echoes_them() {
+fn extra_header_values_are_never_logged() {
     for status in [200, 403] {
         let home = Home::answering(answer(status, &[("server", "geheim")], ANSWER.replace("OK", "ein geheim")));
         let headers = ("EXTRA_HEADERS", r#"{"X-Key": "geheim"}"#);
@@ -57,22 +58,23 @@ fn the_values_of_extra_headers_are_not_logged_even_where_the_home_echoes_them() 
 }
 
 #[test]
-fn a_ca_of_its_owner_is_trusted_whether_it_is_pasted_or_in_a_file() {
+fn ca_certificate_is_trusted_as_text_and_as_file() {
     let (root, folder) = (Ca::new(), scratch());
     let intermediate = root.intermediate();
-    let others_too = Ca::new().pem() + &root.pem();
-    fs::write(folder.path().join("home.pem"), &others_too).unwrap();
+    let two_cas = Ca::new().pem() + &root.pem();
+    fs::write(folder.path().join("home.pem"), &two_cas).unwrap();
     let folder = ("LAMBDA_TASK_ROOT", folder.path().to_str().unwrap());
     for versions in VERSIONS {
         for server in [root.issue(YEARS), intermediate.issue(YEARS).with(&intermediate)] {
-            assert_trusted(server.server_with(versions, None), &[("CA_CERTIFICATE", &others_too)]);
+            assert_trusted(server.server_with(versions, None), &[("CA_CERTIFICATE", &two_cas)]);
             assert_trusted(server.server_with(versions, None), &[("CA_CERTIFICATE", "home.pem"), folder]);
         }
     }
 }
 
+/// `CA_CERTIFICATE` holds the server's own certificate: its name and dates must still be right.
 #[test]
-fn a_self_signed_certificate_of_its_owner_is_trusted_for_its_name_and_in_its_time() {
+fn own_self_signed_certificate_is_trusted() {
     for is_ca in [IsCa::NoCa, CA] {
         let identity = Identity::self_signed_for("localhost", YEARS, is_ca);
         for versions in VERSIONS {
@@ -89,8 +91,9 @@ fn a_self_signed_certificate_of_its_owner_is_trusted_for_its_name_and_in_its_tim
     }
 }
 
+/// And accepted with `NOT_VERIFY_SSL`.
 #[test]
-fn what_its_owner_does_not_trust_is_refused_unless_not_verify_ssl_is_on() {
+fn untrusted_certificates_are_refused() {
     let (root, stranger) = (Ca::new(), Ca::new());
     let intermediate = stranger.intermediate();
     let client = Ca::new().issue_for("alexa", YEARS).pem_with_key();
@@ -117,7 +120,7 @@ fn what_its_owner_does_not_trust_is_refused_unless_not_verify_ssl_is_on() {
 }
 
 #[test]
-fn a_home_that_requests_a_client_certificate_is_shown_it() {
+fn client_certificate_is_shown_on_request() {
     let (root, clients) = (Ca::new(), Ca::new());
     let intermediate = clients.intermediate();
     let root_pem = root.pem();
@@ -140,7 +143,7 @@ fn a_home_that_requests_a_client_certificate_is_shown_it() {
 }
 
 #[test]
-fn a_home_that_accepted_the_client_certificate_before_is_not_said_to_refuse_it() {
+fn accepted_client_certificate_is_not_blamed_later() {
     let (root, clients) = (Ca::new(), Ca::new());
     let server = root.issue(YEARS).server_with(VERSIONS[1], Some(&clients));
     let home = Home::start(Some(server), |request| {

@@ -1,4 +1,4 @@
-//! Whatever comes in, from Alexa's side or from the home's, there is a reply that Alexa can use.
+//! Whatever Alexa or Home Assistant sends, the relay gives a valid reply.
 
 use std::future::ready;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// Checks some hundred random cases.
+/// Checks 400 random cases.
 fn check<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, property: impl Fn(T)) {
     let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&strategy, |value| {
@@ -21,13 +21,13 @@ fn check<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, property: impl 
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// A reply has a version and a response, and nothing says that the program panicked.
+/// A reply has a version and a response.
 fn assert_is_reply(reply: &str) {
     let reply: Value = serde_json::from_str(reply).unwrap_or_else(|error| panic!("{error}: {reply}"));
     assert!(reply["version"] == "1.0" && reply["response"].is_object(), "{reply}");
 }
 
-/// Sends a payload: there is a reply, or a Lambda error that is no panic.
+/// Sends a payload and expects a reply, or a Lambda error that is not a panic.
 fn assert_is_handled(relay: &Relay, payload: impl AsRef<[u8]>) {
     match relay.invoke_by(payload, millis_from_now(3_000)) {
         Outcome::Reply(reply) => assert_is_reply(&reply),
@@ -55,12 +55,12 @@ fn damaged_envelopes_are_answered_or_refused() {
     check((0..event.len(), vec(any::<u8>(), 0..4)), |(at, bytes)| {
         assert_is_handled(&relay, [&event.as_bytes()[..at], &bytes, &event.as_bytes()[at..]].concat());
     });
-    assert_eq!(relay.reply(&event), ANSWER, "and the next request is answered");
+    assert_eq!(relay.reply(&event), ANSWER, "the next request is answered");
     assert!(!relay.end().contains("panicked"));
 }
 
 #[test]
-fn whatever_the_home_answers_alexa_gets_a_reply() {
+fn any_answer_leads_to_a_valid_reply() {
     let next: &Mutex<_> = Box::leak(Box::new(Mutex::new(Answer::Silence)));
     let home = Home::start(None, |_| ready(next.lock().unwrap().clone()));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
@@ -75,7 +75,7 @@ fn whatever_the_home_answers_alexa_gets_a_reply() {
         for (name, value) in headers {
             answer.extend([name.as_bytes(), b": ", &value, b"\r\n"].concat());
         }
-        // Begins so that it is not JSON, which would be passed on as it is.
+        // The bracket makes the body invalid: valid JSON would be passed on unchanged.
         answer.extend([format!("content-length: {}\r\n\r\n]", body.len() + 1).as_bytes(), &body].concat());
         answer.truncate(cut.index(answer.len()) + 1);
         assert_is_reply(&reply_to(Answer::Raw(answer)));
@@ -94,7 +94,7 @@ fn whatever_the_home_answers_alexa_gets_a_reply() {
 }
 
 #[test]
-fn ten_thousand_requests_leave_memory_where_it_was_after_a_hundred() {
+fn memory_does_not_grow_with_requests() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
     let event = event("locate-intent");

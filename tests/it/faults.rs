@@ -1,4 +1,4 @@
-//! Whatever goes wrong, Alexa says what, and the log says how to fix it.
+//! Alexa says what is wrong, and the log says how to fix it.
 
 use std::future::{pending, ready};
 use std::net::{TcpListener, TcpStream};
@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use crate::support::*;
 
-/// Checks that Alexa says this sentence, that the reply is whole, and that the log has the cause and the remedy, and in
-/// the same line these parts.
+/// Checks that Alexa says this sentence and nothing else, and that the last line of the log has a cause, a remedy and
+/// these parts.
 fn assert_says(relay: &Relay, event: &str, sentence: &str, log_parts: &[&str]) {
     let reply = relay.reply(event);
     let log = relay.log();
@@ -30,10 +30,10 @@ fn assert_says(relay: &Relay, event: &str, sentence: &str, log_parts: &[&str]) {
     }
 }
 
-/// What Alexa says, the answer to which she says it, as status, headers and body, and a part of the log.
+/// What Alexa says; the status, headers and body of the answer that leads to it; a part of the log.
 type Case<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
-/// Checks what comes of each answer to an event, and that it is asked for once.
+/// Checks what each answer to an event leads to, and that the relay sends one request.
 fn assert_event_answers(name: &str, cases: &[Case]) {
     for (sentence, status, headers, body, log_part) in cases {
         let answer = answer(*status, headers, (*body).to_owned());
@@ -44,7 +44,7 @@ fn assert_event_answers(name: &str, cases: &[Case]) {
     }
 }
 
-/// The same for each event: a fault on the way to Home Assistant comes before the one that a request has no token.
+/// The same with and without a token: a fault on the way matters more than a missing token.
 fn assert_answers(cases: &[Case]) {
     for event in EVENTS {
         assert_event_answers(event, cases);
@@ -58,18 +58,18 @@ const CLOUDFLARE: [(&str, &str); 2] = [("server", "cloudflare"), ("cf-ray", "8a1
 const CHALLENGE: [(&str, &str); 2] = [("cf-mitigated", "challenge"), HTML];
 
 #[test]
-fn without_a_token_alexa_asks_for_linking_where_the_way_to_home_assistant_is_clear() {
+fn missing_token_asks_to_link_the_account() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
     let clear = "the way to Home Assistant is clear, it answered in";
     assert_says(&relay, &event("without-token"), LINK, &["WARN", "the request has no access token", clear]);
-    let [check] = &home.checks()[..] else { panic!("one look at the way: {:?}", home.checks()) };
+    let [check] = &home.checks()[..] else { panic!("one check: {:?}", home.checks()) };
     assert_eq!((check.uri().path(), check.headers().get("authorization")), ("/api/alexa", None));
-    assert!(home.requests().is_empty(), "nothing is sent without a token");
+    assert!(home.requests().is_empty(), "no event is sent without a token");
 }
 
 #[test]
-fn a_token_that_no_header_can_hold_leads_to_linking() {
+fn unusable_token_asks_to_link_the_account() {
     let home = Home::saying(ANSWER);
     for token in ["a\\nb", "a\\r\\nX-Forwarded-For: 1.2.3.4", "schl\u{fc}ssel", "\\u0000"] {
         let event = event("launch-request").replace(TOKEN, token);
@@ -79,7 +79,7 @@ fn a_token_that_no_header_can_hold_leads_to_linking() {
 }
 
 #[test]
-fn what_home_assistant_refuses_is_named() {
+fn refusals_of_home_assistant_are_named() {
     let path = "if BASE_URL has a path, such as /api or /homeassistant, remove the path";
     assert_answers(&[
         (PROXY_NOT_TRUSTED, 400, &[], "400: Bad Request", "Trusted proxies"),
@@ -94,7 +94,7 @@ fn what_home_assistant_refuses_is_named() {
 }
 
 #[test]
-fn what_stops_a_request_in_front_of_home_assistant_is_named() {
+fn firewalls_and_logins_in_front_are_named() {
     let (wait, remedy) = ("<html>Just a moment...</html>", "Bot Fight Mode");
     let login = "https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret";
     let location = "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\"";
@@ -123,7 +123,7 @@ fn what_stops_a_request_in_front_of_home_assistant_is_named() {
 }
 
 #[test]
-fn what_answers_instead_of_home_assistant_is_named() {
+fn wrong_addresses_are_named() {
     let https = "let BASE_URL begin with https";
     let moved = [("location", "https://home.example.org/api/alexa")];
     assert_answers(&[
@@ -140,13 +140,13 @@ fn what_answers_instead_of_home_assistant_is_named() {
         (BAD_ANSWER, 418, &[], "", "not one that Home Assistant gives"),
         (BAD_ANSWER, 519, &[], "", "internal error"),
     ]);
-    // Home Assistant does not answer a GET so.
+    // Home Assistant answers a GET with 405.
     let home = Home::start(None, |_| ready(answer(200, &[], ANSWER)));
     assert_says(&Relay::to(&home.url()), &event("without-token"), WRONG_ADDRESS, &["not Home Assistant's"]);
 }
 
 #[test]
-fn a_proxy_that_gets_no_answer_from_home_assistant_is_named() {
+fn gateway_errors_are_named() {
     let remedy = "async_action: true";
     let bad_gateway = |status| -> Case { (UNREACHABLE, status, &[], "<html>", "got no answer from it") };
     assert_answers(&[502, 503, 520, 522, 523, 530].map(bad_gateway));
@@ -163,7 +163,7 @@ fn a_proxy_that_gets_no_answer_from_home_assistant_is_named() {
 }
 
 #[test]
-fn an_answer_that_alexa_cannot_use_is_named() {
+fn unusable_answers_are_named() {
     let (twice, half) = ([ANSWER, ANSWER].concat(), &ANSWER[..40]);
     let too_large = format!("\"{}\"", "a".repeat(6 << 20));
     assert_event_answers(
@@ -182,22 +182,22 @@ fn an_answer_that_alexa_cannot_use_is_named() {
         (chunked.as_bytes(), ["6 MB", ""]),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":\"\xff\"}", ["not JSON", ""]),
         (cut_short.as_bytes(), ["before the whole answer came", "not sent again"]),
-        // Home Assistant and HAProxy close so where they expect TLS.
+        // What Home Assistant and HAProxy do when they expect TLS.
         (b"", ["before the whole answer came", "let it begin with https://"]),
     ] {
         let home = Home::answering(Answer::Raw(bytes.to_vec()));
         assert_says(&Relay::to(&home.url()), &event("launch-request"), BAD_ANSWER, &log_parts);
-        assert_eq!(home.requests().len(), 1, "it is sent once");
+        assert_eq!(home.requests().len(), 1, "one POST");
     }
 }
 
 #[test]
-fn an_address_with_which_no_connection_can_be_made_is_named() {
+fn failed_connections_are_named() {
     let plain = Home::answering(Answer::Silence);
     let secure = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
     let ssh = Home::start(None, |_| ready(Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())));
     let closing = Home::raw(|_| ready(()));
-    // The alert "protocol version", which a server of TLS 1.1 sends.
+    // Sends the alert "protocol version", as a TLS 1.1 server does.
     let old = Home::raw(|mut stream| async move {
         let _ = stream.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 70]).await;
         pending::<()>().await;
@@ -205,7 +205,7 @@ fn an_address_with_which_no_connection_can_be_made_is_named() {
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let address = |listener: &TcpListener| listener.local_addr().unwrap();
     let nobody = address(&listen());
-    // One listener whose queue is full: the kernel drops further SYNs, as a firewall does. One that reads nothing.
+    // `busy` has a full queue: the kernel drops further SYNs, as a firewall does. `silent` never reads.
     let (full, idle) = (listen(), listen());
     let (busy, silent) = (address(&full), address(&idle));
     let connect = || TcpStream::connect_timeout(&busy, Duration::from_millis(100));
@@ -214,7 +214,7 @@ fn an_address_with_which_no_connection_can_be_made_is_named() {
     let cases = [
         ("https://home.invalid".to_owned(), UNREACHABLE, ["has no address", "dynamic DNS"]),
         (format!("http://{nobody}"), UNREACHABLE, ["nobody listens", "Connection refused"]),
-        // The broadcast address: no packet leaves.
+        // The broadcast address: no packet leaves this machine.
         ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, ["nobody answers", "public address"]),
         (format!("http://{busy}"), UNREACHABLE, ["nobody answers", "open the port"]),
         (format!("https://{silent}"), UNREACHABLE, ["nobody answers", "check that the port speaks"]),
@@ -230,13 +230,13 @@ fn an_address_with_which_no_connection_can_be_made_is_named() {
         let (base_url, sentence, log_parts) = case;
         assert_says(&Relay::to(base_url), event, sentence, log_parts);
     });
-    // The time is up while a connection is being made.
+    // The time is up before the connection stands.
     let early = Relay::to(&format!("http://{busy}")).invoke_by(&events[0], millis_from_now(1_000)).reply();
     assert!(speech(&early).starts_with(UNREACHABLE), "{early}");
 }
 
 #[test]
-fn a_home_that_does_not_answer_a_look_at_the_way_is_named() {
+fn unanswered_check_is_named() {
     let home = Home::start(None, |_| ready(Answer::Silence));
     let relay = Relay::to(&home.url());
     let speech = speech(&relay.invoke_by(event("without-token"), millis_from_now(1_000)).reply());
@@ -250,7 +250,7 @@ fn alexa_speaks_the_language_of_the_request() {
     let homes = [(504, ""), (400, certificate), (401, "401: Unauthorized"), (404, "")]
         .map(|(status, body)| Home::answering(answer(status, &[], body)));
     let relays: Vec<_> = homes.iter().map(|home| Relay::to(&home.url())).chain([Relay::start(&[])]).collect();
-    // The words for proxy and certificate, and those that say that something is not there.
+    // In each language: "proxy", "certificate", and the words that say that a setting is missing.
     for (locale, proxy, certificate, missing) in [
         ("ar-SA", "الوكيل", "شهادته", "لم يتم تعيين"),
         ("de-DE", "Proxy", "Zertifikat", "nicht gesetzt"),
@@ -271,8 +271,9 @@ fn alexa_speaks_the_language_of_the_request() {
     }
 }
 
+/// Their faults are logged all the same.
 #[test]
-fn what_takes_no_speech_gets_a_silent_reply_and_its_fault_is_logged() {
+fn requests_without_speech_get_an_empty_reply() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let relay = Relay::to(&home.url());
     let silent = "SessionEndedRequest AudioPlayer.PlaybackStarted PlaybackController.NextCommandIssued \

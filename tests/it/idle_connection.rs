@@ -1,17 +1,17 @@
-//! A connection is used again for a short while, and whatever became of it meanwhile, the next request is answered.
+//! An idle connection is reused for a short time. Whatever happened to it, the next request is answered.
 
 use std::thread;
 use std::time::Duration;
 
 use crate::support::*;
 
-/// Longer than the relay uses an idle connection again.
+/// Longer than the relay keeps an idle connection.
 const LONG: Duration = Duration::from_millis(4_300);
 
 /// Shorter.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// A relay that has had an answer and is frozen.
+/// A relay that has answered a request and is frozen.
 fn frozen_relay(home: &Home) -> Relay {
     let relay = Relay::to(&home.url());
     assert_eq!(relay.reply(event("locate-intent")), ANSWER);
@@ -19,8 +19,9 @@ fn frozen_relay(home: &Home) -> Relay {
     relay
 }
 
+/// And not after that, even when the function was frozen.
 #[test]
-fn a_connection_is_used_again_that_was_idle_for_a_moment_and_not_one_that_was_for_longer() {
+fn idle_connection_is_reused_for_four_seconds() {
     at_once([(SHORT, 1), (LONG, 2)], |(idle, connections)| {
         let home = Home::saying(ANSWER);
         let relay = frozen_relay(&home);
@@ -32,7 +33,7 @@ fn a_connection_is_used_again_that_was_idle_for_a_moment_and_not_one_that_was_fo
 }
 
 #[test]
-fn a_hundred_requests_take_one_connection_and_one_handshake() {
+fn hundred_requests_share_one_handshake() {
     let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
     for _ in 0..100 {
@@ -42,7 +43,7 @@ fn a_hundred_requests_take_one_connection_and_one_handshake() {
 }
 
 #[test]
-fn a_connection_that_was_closed_or_reset_in_a_freeze_is_replaced() {
+fn connection_lost_during_a_freeze_is_replaced() {
     let idle = [[SHORT; 10].as_slice(), &[LONG]].concat();
     at_once(idle.iter().flat_map(|&idle| [(idle, false), (idle, true)]), |(idle, is_reset)| {
         let home = Home::saying(ANSWER);

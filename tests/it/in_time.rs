@@ -1,4 +1,4 @@
-//! Alexa is answered in time, whatever Home Assistant does.
+//! Alexa gets her reply in time, whatever Home Assistant does.
 
 use std::future::pending;
 use std::net::TcpListener;
@@ -16,8 +16,9 @@ fn invoke(home: &Home, deadline_ms: u128) -> (String, Duration) {
     (reply, start.elapsed())
 }
 
+/// Or as long as the invocation may take, minus a margin.
 #[test]
-fn a_home_that_does_not_answer_is_given_7_seconds_or_what_the_invocation_has_less_a_margin() {
+fn silent_home_assistant_gets_7_seconds() {
     at_once([(30_000, 6_900..8_000), (2_000, 1_400..2_000)], |(deadline, expected)| {
         let home = Home::answering(Answer::Silence);
         let (reply, time) = invoke(&home, millis_from_now(deadline));
@@ -26,7 +27,7 @@ fn a_home_that_does_not_answer_is_given_7_seconds_or_what_the_invocation_has_les
     });
 }
 
-/// Answers a request with these bytes, a pause after each, and then leaves the connection open.
+/// Answers a request with these bytes, pauses after each, and leaves the connection open.
 fn answering_slowly(answer: &'static str, pause: Duration) -> Home {
     Home::raw(move |mut stream| async move {
         let _ = stream.read(&mut [0; 8192]).await;
@@ -39,7 +40,7 @@ fn answering_slowly(answer: &'static str, pause: Duration) -> Home {
 }
 
 #[test]
-fn an_answer_that_comes_a_byte_a_time_falls_under_the_same_time() {
+fn trickling_answer_has_the_same_deadline() {
     let home = answering_slowly("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", Duration::from_millis(100));
     let (reply, time) = invoke(&home, millis_from_now(2_000));
     assert_eq!(speech(&reply), LATE);
@@ -47,15 +48,15 @@ fn an_answer_that_comes_a_byte_a_time_falls_under_the_same_time() {
 }
 
 #[test]
-fn an_error_page_that_does_not_end_is_not_waited_for() {
+fn endless_error_page_is_not_awaited() {
     let page = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 1000\r\n\r\n<html>";
     let (reply, _) = invoke(&answering_slowly(page, Duration::ZERO), millis_from_now(5_000));
     assert!(speech(&reply).starts_with(UNREACHABLE), "{reply}");
 }
 
 #[test]
-fn a_home_that_reads_no_byte_of_a_request_is_not_said_to_work_on_it() {
-    // More than the kernels on the way hold for a server that does not read.
+fn unread_request_is_not_called_late() {
+    // More than the kernel buffers for a server that does not read.
     let event = event("launch-request").replace("\"1.0\"", &format!("\"{}\"", "a".repeat(16 << 20)));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let relay = Relay::to(&format!("http://{}", silent.local_addr().unwrap()));
@@ -74,7 +75,7 @@ fn a_deadline_in_1970_is_ignored() {
 }
 
 #[test]
-fn the_template_gives_the_function_more_time_than_the_relay_takes() {
+fn template_allows_more_time_than_the_relay() {
     let template = include_str!("../../template.yaml");
     let timeout = template.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).expect("a timeout");
     assert!(timeout.parse::<u64>().expect("seconds") > 8, "Alexa waits 8 s, the relay 7");

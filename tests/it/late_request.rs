@@ -1,4 +1,4 @@
-//! A slow home finishes its work: a request that has gone out goes on when Alexa has had her reply.
+//! A late request continues after Alexa has her reply, so Home Assistant finishes its work.
 
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn invoke_slow(relay: &Relay) {
 }
 
 #[test]
-fn late_requests_stay_open_while_the_next_are_answered() {
+fn late_requests_stay_open_during_later_ones() {
     let (home, permits) = Home::slow(200);
     let relay = Relay::to(&home.url());
     for _ in 0..3 {
@@ -28,11 +28,11 @@ fn late_requests_stay_open_while_the_next_are_answered() {
     assert!((0..10_000).any(is_finished), "{}", relay.log());
     let requests = home.requests();
     let slow = requests.iter().filter(|request| request.headers()["authorization"] == "Bearer slow");
-    assert_eq!(slow.count(), 3, "none was sent twice");
+    assert_eq!(slow.count(), 3, "none is sent twice");
 }
 
 #[test]
-fn a_late_request_outlives_a_freeze() {
+fn late_request_survives_a_freeze() {
     let (home, permits) = Home::slow(200);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);
@@ -48,7 +48,7 @@ fn a_late_request_outlives_a_freeze() {
 }
 
 #[test]
-fn a_late_request_that_fails_in_the_end_is_logged_as_such() {
+fn failed_late_request_is_logged() {
     let (home, permits) = Home::slow(500);
     let relay = Relay::to(&home.url());
     invoke_slow(&relay);

@@ -1,19 +1,19 @@
-//! What the operator reads, and what nobody may read.
+//! The log has what its reader needs, and no secret.
 
 use serde_json::Value;
 
 use crate::support::*;
 
 #[test]
-fn a_request_is_one_line_and_a_fault_one_more() {
+fn request_and_fault_are_one_line_each() {
     for (status, count) in [(200, 1), (404, 2)] {
         let home = Home::answering(answer(status, &[("server", "nginx")], ANSWER));
         let relay = Relay::to(&home.url());
         relay.reply(event("locate-intent"));
-        let log = relay.end();
+        let (id, log) = (&*relay.request_id(), relay.end());
         assert_eq!(log.lines().count(), count, "{log}");
-        let request = ["INFO", "IntentRequest", "LocateIntent", &format!("status={status}"), "ms=", REQUEST_ID];
-        let fault = ["ERROR", "cause=", "remedy=", "response=", "server: nginx", REQUEST_ID];
+        let request = ["INFO", "IntentRequest", "LocateIntent", &format!("status={status}"), "ms=", id];
+        let fault = ["ERROR", "cause=", "remedy=", "response=", "server: nginx", id];
         for (line, parts) in log.lines().zip([request, fault]) {
             assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line}");
         }
@@ -21,7 +21,7 @@ fn a_request_is_one_line_and_a_fault_one_more() {
 }
 
 #[test]
-fn lines_are_json_where_lambda_asks_for_it() {
+fn log_is_json_if_lambda_asks_for_it() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("DEBUG", "1")]);
     relay.reply(event("locate-intent"));
@@ -36,7 +36,7 @@ fn lines_are_json_where_lambda_asks_for_it() {
 }
 
 #[test]
-fn debug_shows_request_and_answer_less_their_secrets() {
+fn debug_logs_requests_and_answers_without_secrets() {
     let home = Home::saying(ANSWER.replace("OK", "Paul is at home"));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "True")]);
     relay.reply(event("locate-intent"));
@@ -47,7 +47,7 @@ fn debug_shows_request_and_answer_less_their_secrets() {
 }
 
 #[test]
-fn no_secret_is_in_the_log_whatever_the_home_answers() {
+fn no_answer_gets_a_secret_logged() {
     let location = format!("https://{TOKEN}@login.example.org/{TOKEN}?t={TOKEN}#{TOKEN}");
     let with_token = [("server", TOKEN), ("www-authenticate", TOKEN), ("location", &location)];
     let page = format!("<p>{TOKEN}</p>");
@@ -64,7 +64,7 @@ fn no_secret_is_in_the_log_whatever_the_home_answers() {
 }
 
 #[test]
-fn no_secret_is_in_the_log_where_the_home_is_not_reached() {
+fn no_failed_connection_gets_a_secret_logged() {
     let tls = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
     let silent = Home::answering(Answer::Silence);
     let (tls, silent) = (tls.url(), silent.url());
@@ -84,7 +84,7 @@ fn no_secret_is_in_the_log_where_the_home_is_not_reached() {
     at_once(settings, |setting| assert_no_secret_is_logged(&[("BASE_URL", &silent), setting]));
 }
 
-/// Sends every event, whole and cut in half, in both formats of the log, with all that could make it say more.
+/// Sends every event, whole and cut in half, with both log formats and everything that could make the log say more.
 fn assert_no_secret_is_logged(settings: &[(&str, &str)]) {
     at_once(["Text", "JSON"], |format| {
         let modes = [("DEBUG", "True"), ("AWS_LAMBDA_LOG_FORMAT", format), ("RUST_BACKTRACE", "full")];
@@ -100,7 +100,7 @@ fn assert_no_secret_is_logged(settings: &[(&str, &str)]) {
     });
 }
 
-/// None of the secrets that stand in events/.
+/// Checks that the log has none of the secrets in events/.
 fn assert_holds_no_secret(log: &str) {
     for secret in [TOKEN, "example-api-access-token", "example-grant-code", "amzn1.ask.account.", "amzn1.ask.device."] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");

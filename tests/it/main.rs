@@ -1,4 +1,4 @@
-//! What users are promised, shown on the real program.
+//! Tests of what users are promised, on the real program.
 
 mod advanced_setups;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! Nothing is done twice: a request is sent again only where nothing of it was sent.
+//! Nothing is done twice: the relay repeats a request only if nothing of it was sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -8,20 +8,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::*;
 
-/// Where a server gives up on a request: how many bytes of it it reads, and how many of its answer it sends.
+/// When a server closes the connection: how many bytes of the request it reads, and how many of its answer it sends.
 const CLOSES: [(&str, usize, usize); 4] = [
     ("before reading", 0, 0),
     ("while reading", 64, 0),
     ("after reading", 8192, 0),
-    ("half way through its answer", 8192, 60),
+    ("halfway through its answer", 8192, 60),
 ];
 
-/// A home that gives up so after some requests of a connection that it answers. It counts the others.
+/// A fake server that answers some requests of a connection, then closes it. Counts the requests that it did not answer.
 fn closing_home(answered: usize, read: usize, sent: usize) -> (Home, &'static AtomicUsize) {
     let posts: &AtomicUsize = Box::leak(Box::default());
     let home = Home::raw(move |mut stream| async move {
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
-        // The relay sends a request in one piece.
+        // The relay writes a request in one piece.
         let mut request = [0; 8192];
         for _ in 0..answered {
             let _ = stream.read(&mut request).await.expect("a request");
@@ -36,7 +36,7 @@ fn closing_home(answered: usize, read: usize, sent: usize) -> (Home, &'static At
 }
 
 #[test]
-fn a_fresh_connection_that_is_closed_sees_one_post_at_most() {
+fn closed_new_connection_gets_at_most_one_post() {
     for (closes, read, sent) in CLOSES {
         let (home, posts) = closing_home(0, read, sent);
         let speech = Relay::to(&home.url()).speech(event("locate-intent"));
@@ -47,7 +47,7 @@ fn a_fresh_connection_that_is_closed_sees_one_post_at_most() {
 }
 
 #[test]
-fn an_idle_connection_that_is_closed_sees_one_post_at_most() {
+fn closed_idle_connection_gets_at_most_one_post() {
     for (closes, read, sent) in CLOSES {
         let (home, posts) = closing_home(1, read, sent);
         let relay = Relay::to(&home.url());
@@ -55,7 +55,7 @@ fn an_idle_connection_that_is_closed_sees_one_post_at_most() {
         thread::sleep(Duration::from_millis(50));
         let reply = relay.reply(event("locate-intent"));
         if read == 0 {
-            assert_eq!(reply, ANSWER, "the connection was found closed, and another one was made");
+            assert_eq!(reply, ANSWER, "the relay sees that it is closed, and makes a new one");
             assert_eq!((posts.load(SeqCst), home.connections()), (0, 2));
         } else {
             assert!(speech(&reply).starts_with(BAD_ANSWER), "{closes}: {reply}");
@@ -65,7 +65,7 @@ fn an_idle_connection_that_is_closed_sees_one_post_at_most() {
 }
 
 #[test]
-fn a_handshake_that_was_cut_off_is_tried_once_more() {
+fn interrupted_handshake_is_retried_once() {
     let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
     home.server.close_next();
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
@@ -74,10 +74,10 @@ fn a_handshake_that_was_cut_off_is_tried_once_more() {
 }
 
 #[test]
-fn what_a_second_try_cannot_fix_is_tried_once() {
+fn permanent_faults_are_not_retried() {
     let home = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
     Relay::to(&home.url()).reply(event("locate-intent"));
-    assert_eq!(home.connections(), 1, "a certificate that is not trusted");
+    assert_eq!(home.connections(), 1, "an untrusted certificate");
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     Relay::to(&home.url()).reply(event("locate-intent"));
     assert_eq!((home.connections(), home.requests().len()), (1, 1), "each 401 counts towards a ban");

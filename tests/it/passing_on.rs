@@ -1,9 +1,9 @@
-//! Alexa's request reaches Home Assistant as it is, and the answer comes back as it is.
+//! Requests and answers are passed on unchanged.
 
 use crate::support::*;
 
 #[test]
-fn every_event_arrives_byte_for_byte_and_its_answer_comes_back_byte_for_byte() {
+fn every_event_and_answer_keeps_its_bytes() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
     for (n, (name, event)) in events().iter().filter(|(name, _)| name != "without-token").enumerate() {
@@ -15,7 +15,7 @@ fn every_event_arrives_byte_for_byte_and_its_answer_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn json_of_any_kind_keeps_its_bytes() {
+fn unusual_json_keeps_its_bytes() {
     let odd =
         r#"{"z":1.50,"a":1e400,"a":12345678901234567890123,  "s":"\u00e9\/é\ud800","t":{"x":1,"x":2}}"#.to_owned();
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
@@ -30,10 +30,10 @@ fn json_of_any_kind_keeps_its_bytes() {
 }
 
 #[test]
-fn a_request_carries_the_headers_that_it_needs_and_no_more() {
+fn only_necessary_headers_are_sent() {
     let home = Home::answering(answer(200, &[("set-cookie", "a=b; Path=/")], ANSWER));
     let relay = Relay::to(&home.url());
-    // However long a token is, that is for Home Assistant to say.
+    // Home Assistant decides how long a token may be.
     for token in ["t", &"t".repeat(100_000)] {
         relay.reply(event_with_token(token));
         let request = home.requests().pop().unwrap();
@@ -47,14 +47,15 @@ fn a_request_carries_the_headers_that_it_needs_and_no_more() {
 }
 
 #[test]
-fn base_url_may_have_a_path_and_slashes_at_its_end() {
+fn base_url_may_have_path_and_trailing_slashes() {
     let home = Home::saying(ANSWER);
     assert_eq!(Relay::to(&format!(" {}/ha// ", home.url())).reply(event("launch-request")), ANSWER);
     assert_eq!(home.request().uri(), "/ha/api/alexa");
 }
 
+/// From the session, the context or the environment, in this order.
 #[test]
-fn the_token_of_the_session_comes_first_then_that_of_the_context_then_that_of_the_environment() {
+fn first_non_empty_token_is_sent() {
     let home = Home::saying(ANSWER);
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "environment")]);
     for (session, context, expected) in [
@@ -74,7 +75,7 @@ fn the_token_of_the_session_comes_first_then_that_of_the_context_then_that_of_th
 }
 
 #[test]
-fn a_token_goes_nowhere_but_to_base_url() {
+fn token_goes_only_to_base_url() {
     let elsewhere = Home::saying(ANSWER);
     let location = format!("{}/api/alexa", elsewhere.url());
     let home = Home::answering(answer(302, &[("location", &location)], ""));
@@ -85,8 +86,9 @@ fn a_token_goes_nowhere_but_to_base_url() {
     assert_eq!(elsewhere.connections(), 0);
 }
 
+/// At the end of a session, an empty one becomes the smallest valid reply.
 #[test]
-fn any_2xx_is_passed_on_and_an_empty_one_at_the_end_of_a_session_is_the_smallest_reply() {
+fn any_2xx_is_passed_on() {
     const EMPTY: &str = r#"{"version":"1.0","response":{}}"#;
     for (status, body, expected) in
         [(200, "", EMPTY), (200, " \r\n", EMPTY), (204, "", EMPTY), (201, ANSWER, ANSWER), (200, "null", "null")]
@@ -97,7 +99,7 @@ fn any_2xx_is_passed_on_and_an_empty_one_at_the_end_of_a_session_is_the_smallest
 }
 
 #[test]
-fn chunked_answers_are_put_together() {
+fn chunked_answer_is_read_whole() {
     let (first, second) = ANSWER.split_at(16);
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = format!("{head}10\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", second.len());
@@ -106,7 +108,7 @@ fn chunked_answers_are_put_together() {
 }
 
 #[test]
-fn what_alexa_does_not_send_is_a_typed_lambda_error() {
+fn other_events_are_a_typed_lambda_error() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
     for payload in
@@ -120,5 +122,5 @@ fn what_alexa_does_not_send_is_a_typed_lambda_error() {
         assert!(message.contains("custom skill") && message.contains("smart home skill"), "{error}");
     }
     assert_eq!(home.connections(), 0);
-    assert_eq!(relay.reply(event("launch-request")), ANSWER, "and the next request is answered");
+    assert_eq!(relay.reply(event("launch-request")), ANSWER, "the next request is answered");
 }

@@ -1,6 +1,6 @@
-//! The relay before a real Home Assistant, with an access token won by account linking as Alexa performs it.
+//! Tests with a real Home Assistant and an access token that it gave in account linking.
 //!
-//! These tests need Python and the package index: `scripts/test` runs them, `cargo test` alone does not.
+//! They need Python and the package index: `scripts/test` runs them, `cargo test` alone does not.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::support::tls::{Ca, YEARS};
 use crate::support::{TOKEN, event, events, requests, scratch};
 
 #[test]
-fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
+fn answers_equal_those_without_the_relay() {
     let _turn = TURN.lock();
     let relay = HOME.relay();
     for (name, _) in events() {
@@ -41,7 +41,7 @@ fn every_event_gets_the_answer_that_home_assistant_gives_without_the_relay() {
     assert!(!log.contains(&HOME.token));
 }
 
-/// A smart home answer less what Home Assistant makes anew each time.
+/// A smart home answer without the parts that change each time.
 fn lasting(answer: &str) -> Value {
     let mut answer: Value = serde_json::from_str(answer).expect("JSON");
     assert_ne!(answer["event"]["header"].take()["name"], "ErrorResponse", "{answer}");
@@ -52,7 +52,7 @@ fn lasting(answer: &str) -> Value {
 }
 
 #[test]
-fn the_home_does_what_it_is_asked() {
+fn commands_change_the_home() {
     let _turn = TURN.lock();
     let relay = HOME.relay();
     for (name, entity) in [
@@ -69,8 +69,9 @@ fn the_home_does_what_it_is_asked() {
     }
 }
 
+/// And after no other answer.
 #[test]
-fn the_lights_go_off_at_yes_and_at_silence_while_the_question_is_open_and_at_nothing_else() {
+fn lights_go_off_after_yes_or_silence() {
     let _turn = TURN.lock();
     let relay = HOME.relay();
     let silence = HOME.event("session-ended-request");
@@ -98,14 +99,14 @@ fn the_lights_go_off_at_yes_and_at_silence_while_the_question_is_open_and_at_not
 }
 
 #[test]
-fn assist_fails_in_a_sentence() {
+fn assist_says_what_it_cannot_do() {
     let event = HOME.event("ask-intent").replace("turn on the hall", "colourless green ideas");
     let speech = HOME.relay().speech(event);
     assert!(speech.starts_with("Sorry"), "{speech}");
 }
 
 #[test]
-fn amazons_own_intents_are_answered() {
+fn built_in_intents_are_answered() {
     let relay = HOME.relay();
     for (intent, expected) in [
         ("AMAZON.HelpIntent", "Say what you would say to Assist"),
@@ -121,7 +122,7 @@ fn amazons_own_intents_are_answered() {
 }
 
 #[test]
-fn home_assistant_finds_nothing_wrong_with_the_configuration() {
+fn home_assistant_accepts_the_configuration() {
     let check = ["-m", "homeassistant", "--script", "check_config", "-c", &HOME.config];
     let output = Command::new(&HOME.python).args(check).output().expect("Python runs");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -129,7 +130,7 @@ fn home_assistant_finds_nothing_wrong_with_the_configuration() {
 }
 
 #[test]
-fn home_assistant_links_accounts_for_amazon_in_each_part_of_the_world() {
+fn accounts_link_in_each_region_of_amazon() {
     assert_eq!(HOME.tokens.len(), 3);
     for (client_id, token) in &HOME.tokens {
         let event = event("where-are-we-intent").replace(TOKEN, token.as_str().expect("a token"));
@@ -138,7 +139,7 @@ fn home_assistant_links_accounts_for_amazon_in_each_part_of_the_world() {
 }
 
 #[test]
-fn what_home_assistant_says_of_its_own_faults_is_passed_on() {
+fn errors_of_home_assistant_are_passed_on() {
     let _turn = TURN.lock();
     let relay = HOME.relay();
     let speech = |event| relay.speech(event);
@@ -147,7 +148,7 @@ fn what_home_assistant_says_of_its_own_faults_is_passed_on() {
 }
 
 #[test]
-fn a_token_that_home_assistant_does_not_know_leads_to_linking() {
+fn unknown_token_asks_to_link_the_account() {
     let reply = HOME.relay().reply(event("launch-request"));
     assert!(speech(&reply).starts_with("Home Assistant does not know who you are."), "{reply}");
     assert!(reply.contains("LinkAccount"), "{reply}");
@@ -156,7 +157,7 @@ fn a_token_that_home_assistant_does_not_know_leads_to_linking() {
 }
 
 #[test]
-fn faults_of_a_real_home_assistant_are_told_apart() {
+fn real_faults_are_told_apart() {
     let nowhere = Relay::to(&format!("{}/nowhere", HOME.url));
     assert!(nowhere.speech(HOME.event("launch-request")).starts_with("Home Assistant does not listen to Alexa yet."));
     let directive = nowhere.reply(HOME.event("smart-home-turn-on"));
@@ -172,7 +173,7 @@ fn faults_of_a_real_home_assistant_are_told_apart() {
 }
 
 #[test]
-fn a_script_that_takes_longer_than_alexa_waits_is_finished() {
+fn slow_script_runs_to_its_end() {
     let _turn = TURN.lock();
     for entity in ["input_boolean.slow_started", "input_boolean.slow_finished"] {
         HOME.set(entity, false);
@@ -202,7 +203,7 @@ fn assert_amazon_reads(model: &str, texts: &[String]) {
     let mut stdin = python.stdin.take().expect("a pipe");
     for text in texts {
         let value: Value = serde_json::from_str(text).expect("JSON");
-        // It may have ended already, over an earlier text.
+        // Python may have ended at an earlier text.
         let _ = writeln!(stdin, "{value}");
     }
     drop(stdin);
@@ -210,13 +211,13 @@ fn assert_amazon_reads(model: &str, texts: &[String]) {
 }
 
 #[test]
-fn every_event_is_one_that_amazons_model_can_read() {
+fn events_fit_amazons_model() {
     let texts: Vec<_> = requests().into_iter().map(|(_, text)| text).collect();
     assert_amazon_reads("RequestEnvelope", &texts);
 }
 
 #[test]
-fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
+fn replies_of_the_relay_fit_amazons_model() {
     let mut replies = Vec::new();
     let relay = Relay::to("http://localhost:1");
     for (_, event) in requests() {
@@ -232,7 +233,7 @@ fn every_reply_of_the_relay_itself_is_one_that_amazons_model_can_read() {
 }
 
 #[test]
-fn a_home_assistant_that_requests_a_client_certificate_is_shown_it() {
+fn home_assistant_is_shown_the_client_certificate() {
     let (root, clients, folder) = (Ca::new(), Ca::new(), scratch());
     let (server, client) = (root.issue(YEARS), clients.issue_for("alexa", YEARS));
     for (name, pem) in [

@@ -1,4 +1,4 @@
-//! Behind real reverse proxies, in front of a real Home Assistant, every sentence is true.
+//! Every sentence is true behind real reverse proxies, in front of a real Home Assistant.
 
 use std::thread;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use crate::support::home_assistant::{HOME, TURN, X509_V1_CA, X509_V1_CLIENT};
 use crate::support::proxy::{Proxy, free_port};
 use crate::support::*;
 
-/// What Alexa says where a request has reached Home Assistant.
+/// What Alexa says when a request has reached Home Assistant.
 const ANSWER: &str = "Paul is at Work. Anne is at home.";
 
-/// A proxy's ports and certificate, which a CA of the tests has issued.
+/// A proxy's ports, the CA of its certificate, and the CA of its clients' certificates.
 struct Site {
     port: u16,
-    /// Where it requires a client certificate.
+    /// The port that requires a client certificate.
     mtls: u16,
-    /// Where it redirects to HTTPS.
+    /// The port that redirects to HTTPS.
     plain: u16,
     ca: Ca,
     clients: Ca,
@@ -27,7 +27,7 @@ impl Site {
         Self { port, mtls, plain, ca: Ca::new(), clients: Ca::new() }
     }
 
-    /// What it reads: its configuration, in which words stand for addresses, and the certificates.
+    /// The proxy's files: its configuration, with addresses in place of the words for them, and certificates.
     fn files(&self, name: &'static str, config: &str) -> [(&'static str, String); 4] {
         let ports = [("PORT", self.port), ("MTLS", self.mtls), ("PLAIN", self.plain), ("NOWHERE", free_port())];
         let config = ports.iter().fold(config.to_owned(), |text, (word, port)| text.replace(word, &port.to_string()));
@@ -38,7 +38,7 @@ impl Site {
         [(name, config), ("server.pem", pem), ("server.key", key), ("clients.pem", clients)]
     }
 
-    /// A relay to a path of the proxy, or to another address.
+    /// A relay to a path of the proxy, or to a whole URL.
     fn relay(&self, place: &str, client: &str) -> Relay {
         let path = format!("https://localhost:{}/{place}", self.port);
         let (base_url, ca) = (if place.contains("://") { place } else { &path }, self.ca.pem());
@@ -53,7 +53,7 @@ impl Site {
         assert!(speech.starts_with(sentence) && log.contains(log_part), "{place}, {log_part:?}: {speech}\n{log}");
     }
 
-    /// The same, also for a request without a token: where there is a fault, it hears it, too.
+    /// The same, also for a request without a token: a fault on the way is the same for both.
     fn client_says(&self, place: &str, client: &str, sentence: &str, log_part: &str) {
         self.event_says(&HOME.event("where-are-we-intent"), place, client, sentence, log_part);
         let (sentence, log_part) = if sentence == ANSWER { (LINK, "is clear") } else { (sentence, log_part) };
@@ -64,7 +64,7 @@ impl Site {
         self.client_says(place, "", sentence, log_part);
     }
 
-    /// What either proxy says.
+    /// What both proxies have in common.
     fn says_what_each_says(&self) {
         self.says("not-trusted", PROXY_NOT_TRUSTED, "Settings, System, Network");
         self.says("password", FIREWALL, "wants a login");

@@ -1,9 +1,9 @@
-//! Settings that are wrong are spoken, and the program says what it is where it is started by hand.
+//! Alexa names an invalid setting, and the log warns about unsafe ones.
 
 use crate::support::*;
 
 #[test]
-fn a_missing_base_url_is_spoken_and_logged_at_start() {
+fn missing_base_url_is_spoken_and_logged() {
     let relay = Relay::start(&[]);
     let speech = relay.speech(event("launch-request"));
     assert!(speech.starts_with("BASE_URL is not set. "), "{speech}");
@@ -13,7 +13,7 @@ fn a_missing_base_url_is_spoken_and_logged_at_start() {
 }
 
 #[test]
-fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
+fn invalid_settings_are_spoken_and_logged_by_name() {
     const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let (client, other) = (Identity::self_signed(), Identity::self_signed());
     let (encrypted, mismatched) = ([client.pem(), ENCRYPTED].concat(), [client.pem(), other.key_pem()].concat());
@@ -45,18 +45,18 @@ fn a_wrong_setting_is_spoken_by_name_and_its_fault_is_logged() {
         assert_eq!(home.connections(), 0);
         let log = relay.end();
         assert_eq!(log.matches(&format!("{name} {problem}")).count(), 2, "at start and with the request:\n{log}");
-        assert!(!log.contains("geheim"), "no value is shown:\n{log}");
+        assert!(!log.contains("geheim"), "the log has the value:\n{log}");
     }
 }
 
 #[test]
-fn any_certificate_is_accepted_where_not_verify_ssl_is_on() {
+fn not_verify_ssl_accepts_any_certificate() {
     let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
     let relay = |flag| Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", flag)]);
     for off in ["False", "0", "no", "n", "OFF", ""] {
         assert_ne!(relay(off).reply(event("launch-request")), ANSWER, "{off}");
     }
-    assert!(home.requests().is_empty(), "no token goes to a server that is not trusted");
+    assert!(home.requests().is_empty(), "an untrusted server gets no token");
     for on in ["True", "true", "1", "yes", "y", "on", "YES"] {
         let relay = relay(on);
         assert_eq!(relay.reply(event("launch-request")), ANSWER, "{on}");
@@ -67,7 +67,7 @@ fn any_certificate_is_accepted_where_not_verify_ssl_is_on() {
 }
 
 #[test]
-fn a_long_lived_token_is_warned_of_at_start() {
+fn long_lived_token_is_warned_about_at_start() {
     let home = Home::saying(ANSWER);
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "geheim")]);
     assert_eq!(relay.reply(event("without-token")), ANSWER);
@@ -79,7 +79,7 @@ fn a_long_lived_token_is_warned_of_at_start() {
 }
 
 #[test]
-fn outside_lambda_it_says_in_two_lines_what_it_is_and_how_to_try_it() {
+fn started_by_hand_it_explains_itself() {
     let output = program().env_clear().output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());

@@ -1,4 +1,4 @@
-//! A smart home skill's directives: what differs from a custom skill's requests.
+//! Directives of a smart home skill: what differs from the requests of a custom skill.
 
 use std::future::ready;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// Checks that a reply is an `ErrorResponse` of this type to a directive, and nothing more; gives its id.
+/// Checks that a reply to a directive is an `ErrorResponse` of this type and nothing more; returns its message id.
 fn assert_error(reply: &str, directive: &str, error_type: &str) -> String {
     let [mut reply, event]: [Value; 2] = [reply, directive].map(|text| serde_json::from_str(text).expect("JSON"));
     let directive = &event["directive"];
@@ -32,11 +32,11 @@ fn assert_error(reply: &str, directive: &str, error_type: &str) -> String {
     id
 }
 
-/// Checks what each directive of events/ is answered with; gives what was logged.
+/// Checks the type of error that each directive in events/ gets; returns the log.
 fn assert_errors(relay: &Relay, error_type: &str) -> String {
     for directive in DIRECTIVES.map(event) {
         let ids = [(); 2].map(|()| assert_error(&relay.reply(&directive), &directive, error_type));
-        assert_ne!(ids[0], ids[1], "each has an id of its own");
+        assert_ne!(ids[0], ids[1], "each has a new id");
     }
     relay.log()
 }
@@ -47,7 +47,7 @@ const BRIDGE: &str = "BRIDGE_UNREACHABLE";
 const INTERNAL: &str = "INTERNAL_ERROR";
 
 #[test]
-fn a_request_goes_to_one_address_and_a_directive_to_the_other() {
+fn requests_and_directives_have_separate_paths() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&format!("{}/ha/", home.url()));
     let request = r#"{"type":"LaunchRequest"}"#;
@@ -65,8 +65,9 @@ fn a_request_goes_to_one_address_and_a_directive_to_the_other() {
     }
 }
 
+/// From the endpoint, the scope of a discovery, the grantee or the environment, in this order.
 #[test]
-fn the_token_is_that_of_the_endpoint_of_a_discovery_of_a_grant_or_else_of_the_environment() {
+fn first_non_empty_token_of_a_directive_is_sent() {
     let home = Home::saying(ANSWER);
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "environment")]);
     for (directive, expected) in [
@@ -83,7 +84,7 @@ fn the_token_is_that_of_the_endpoint_of_a_discovery_of_a_grant_or_else_of_the_en
 }
 
 #[test]
-fn a_fault_is_an_error_of_amazons_that_says_who_is_to_blame() {
+fn each_fault_has_its_type_of_error() {
     let html = [("content-type", "text/html")];
     let moved = [("location", "https://home.example.org/api/alexa/smart_home")];
     let cases: [(_, u16, &[(&str, &str)], _, _); 20] = [
@@ -125,8 +126,9 @@ fn a_fault_is_an_error_of_amazons_that_says_who_is_to_blame() {
     }
 }
 
+/// Amazon then deletes the link to the account, so nothing else may be wrong.
 #[test]
-fn amazon_is_told_to_delete_the_link_where_there_is_no_usable_token_and_nothing_else_is_wrong() {
+fn unusable_token_is_an_invalid_credential() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
     for (token, cause) in [("", "has no access token"), ("schl\u{fc}ssel", "no HTTP header may have")] {
@@ -142,7 +144,7 @@ fn amazon_is_told_to_delete_the_link_where_there_is_no_usable_token_and_nothing_
 }
 
 #[test]
-fn a_slow_device_is_out_of_reach_in_time_and_is_still_switched() {
+fn slow_device_is_unreachable_and_still_switched() {
     for (name, error_type) in DIRECTIVES.into_iter().zip([BRIDGE, "ENDPOINT_UNREACHABLE", ""]) {
         let (home, permits) = Home::slow(200);
         let (relay, directive, start) = (Relay::to(&home.url()), event(name).replace(TOKEN, "slow"), Instant::now());
@@ -155,7 +157,7 @@ fn a_slow_device_is_out_of_reach_in_time_and_is_still_switched() {
 }
 
 #[test]
-fn no_secret_of_a_directive_or_its_answer_is_logged() {
+fn secrets_of_directives_are_never_logged() {
     let secrets = json!({
         "correlationToken": "SECRET", "scope": { "token": "SECRET" }, "cookie": { "x": "SECRET" },
         "grant": { "code": "SECRET" }, "authorization": { "type": "FOUR_DIGIT_PIN", "value": "SECRET" },
@@ -167,16 +169,16 @@ fn no_secret_of_a_directive_or_its_answer_is_logged() {
     let mut event: Value = serde_json::from_str(&event("smart-home-turn-on")).expect("JSON");
     event["directive"]["payload"] = secrets;
     relay.reply(event.to_string());
-    let log = relay.end();
+    let (id, log) = (relay.request_id(), relay.end());
     assert!(!log.contains("SECRET") && log.matches("this").count() == 2, "{log}");
     let line = log.lines().find(|line| line.contains("INFO")).expect("a line");
-    for part in ["Alexa.PowerController", "TurnOn", "status=200", "ms=", REQUEST_ID] {
+    for part in ["Alexa.PowerController", "TurnOn", "status=200", "ms=", &id] {
         assert!(line.contains(part), "{part} in {line}");
     }
 }
 
 #[test]
-fn ids_of_any_kind_are_echoed_byte_for_byte() {
+fn ids_are_echoed_byte_for_byte() {
     let relay = Relay::start(&[]);
     for id in [r#""\ud800\/""#, "1e400", "[[]]"] {
         let header = format!(r#"{{"correlationToken":{id}}}"#);

@@ -1,4 +1,4 @@
-//! A fake Home Assistant, which answers as it is told and remembers what it was asked.
+//! A fake Home Assistant: gives the answers of a test and records the requests.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ impl Home {
         Self::answering(answer(200, &[("content-type", "application/json")], body))
     }
 
-    /// Answers every POST so, and every GET as Home Assistant does.
+    /// Gives every POST this answer, and every GET the answer of Home Assistant.
     pub fn answering(answer: Answer) -> Self {
         Self::start(None, constant(answer))
     }
@@ -39,7 +39,7 @@ impl Home {
         Self::start(Some(config), constant(answer))
     }
 
-    /// Decides on each request, whatever its method.
+    /// Calls `decide` for the answer to each request, whatever its method.
     pub fn start<F>(tls: Option<ServerConfig>, decide: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -70,7 +70,7 @@ impl Home {
         Self { server, scheme, requests }
     }
 
-    /// Answers a request of the token `slow` with this status, once it has a permit for it, and others at once.
+    /// Answers others at once; a request with the token `slow` waits for a permit and gets this status.
     pub fn slow(status: u16) -> (Self, &'static Semaphore) {
         let permits: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
         let home = Self::start(None, move |request| async move {
@@ -83,22 +83,22 @@ impl Home {
         (home, permits)
     }
 
-    /// Does as it is told with each connection: for what no HTTP library does.
+    /// Hands each connection to `serve`, for what no HTTP library does.
     pub fn raw<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self {
         Self { server: Server::start(serve), scheme: "http", requests: Arc::default() }
     }
 
-    /// What `BASE_URL` is to be.
+    /// The value for `BASE_URL`.
     pub fn url(&self) -> String {
         format!("{}://localhost:{}", self.scheme, self.server.port)
     }
 
-    /// The POSTs that came so far.
+    /// The POSTs so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests_by(&Method::POST)
     }
 
-    /// The GETs that came so far: the relay looks so whether Home Assistant can be reached.
+    /// The GETs so far, by which the relay checks that it can reach Home Assistant.
     pub fn checks(&self) -> Vec<Request> {
         self.requests_by(&Method::GET)
     }
@@ -107,7 +107,7 @@ impl Home {
         self.requests.lock().unwrap().iter().filter(|request| request.method() == method).cloned().collect()
     }
 
-    /// The one POST that came.
+    /// The only POST.
     pub fn request(&self) -> Request {
         let requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");

@@ -1,4 +1,4 @@
-//! A real Home Assistant, with an access token won by account linking as Alexa performs it.
+//! A real Home Assistant, with an access token that it gave in account linking.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::relay::Relay;
 use super::{TOKEN, event};
 
-/// One Home Assistant for all tests. It stops by itself when this process ends, for that closes its standard input.
+/// One Home Assistant for all tests. It stops when this process ends, because that closes its standard input.
 pub static HOME: LazyLock<HomeAssistant> = LazyLock::new(|| HomeAssistant::start(&[]));
 
-/// One test at a time changes the home.
+/// Lets one test at a time change the home.
 pub static TURN: Mutex<()> = Mutex::new(());
 
 pub struct HomeAssistant {
@@ -25,10 +25,10 @@ pub struct HomeAssistant {
     pub url: String,
     pub token: String,
     pub tokens: serde_json::Map<String, Value>,
-    /// It has Home Assistant and Amazon's own classes.
+    /// A Python with Home Assistant and Amazon's model.
     pub python: String,
     pub config: String,
-    /// The program of a real reverse proxy.
+    /// The program of a reverse proxy.
     pub caddy: String,
 }
 
@@ -57,7 +57,7 @@ impl HomeAssistant {
         }
     }
 
-    /// A request sent straight to Home Assistant: the status and the body.
+    /// Sends a request to Home Assistant without the relay; returns status and body.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let address = self.url.strip_prefix("http://").expect("an address");
         let mut stream = TcpStream::connect(address).expect("Home Assistant listens");
@@ -80,7 +80,7 @@ impl HomeAssistant {
         state["state"].as_str().unwrap_or_else(|| panic!("no {entity}: {state}")).to_owned()
     }
 
-    /// Waits for a state: a script or an automation goes on after Alexa has her answer.
+    /// Waits for a state: a script or an automation may end after Alexa has her answer.
     pub fn wait_for(&self, entity: &str, state: &str) {
         let start = Instant::now();
         while self.state(entity) != state {
@@ -101,7 +101,7 @@ impl HomeAssistant {
         Relay::to(&self.url)
     }
 
-    /// An event of events/ with the token that the account linking gave.
+    /// An event of events/ with the token of the linked account.
     pub fn event(&self, name: &str) -> String {
         event(name).replace(TOKEN, &self.token)
     }
@@ -111,8 +111,8 @@ impl HomeAssistant {
     }
 }
 
-/// A client certificate with its key as most guides make it, by `openssl x509 -req` without extensions: of X.509 version 1,
-/// which rcgen cannot make.
+/// A client certificate of X.509 version 1 with its key, as most guides make it (`openssl x509 -req` without extensions).
+/// rcgen cannot make one.
 pub const X509_V1_CLIENT: &str = include_str!("x509_v1_client.pem");
 
 /// The CA that issued it.

@@ -1,4 +1,4 @@
-//! HTTP as the fake servers speak it.
+//! HTTP of the fake servers.
 
 use std::future::pending;
 
@@ -11,28 +11,28 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-/// A request with its whole body.
+/// A request with its body.
 pub type Request = hyper::Request<Bytes>;
 
-/// What comes of a request.
+/// What a fake server does with a request.
 #[derive(Clone)]
 pub enum Answer {
-    /// An answer, on a connection that stays open.
+    /// Sends an answer and keeps the connection open.
     Http(Response<Full<Bytes>>),
-    /// These bytes as they are, and the end of the connection.
+    /// Sends these bytes and closes the connection.
     Raw(Vec<u8>),
-    /// Nothing, on a connection that stays open.
+    /// Sends nothing and keeps the connection open.
     Silence,
 }
 
-/// An answer with its length.
+/// An answer with a Content-Length.
 pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
     let head = Response::builder().status(status);
     let head = headers.iter().fold(head, |head, (name, value)| head.header(*name, *value));
     Answer::Http(head.body(Full::new(body.into())).expect("a valid answer"))
 }
 
-/// Answers the requests of a connection, until one of the two ends it.
+/// Answers the requests of a connection until either side closes it.
 pub async fn serve<F: Future<Output = Answer>>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     decide: &impl Fn(Request) -> F,

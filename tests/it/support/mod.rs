@@ -1,4 +1,4 @@
-//! What the tests stand on: the real program, and fake servers for all that it talks to.
+//! Runs the real program against fake servers.
 
 pub mod home;
 #[cfg(feature = "real-home-assistant")]
@@ -17,20 +17,20 @@ use std::thread;
 
 pub use home::{ANSWER, Home};
 pub use http::{Answer, answer};
-pub use relay::{Outcome, REQUEST_ID, Relay, millis_from_now, program, speech};
+pub use relay::{Outcome, Relay, millis_from_now, program, speech};
 pub use sentences::*;
 pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, YEARS};
 
 /// The access token of the events in events/.
 pub const TOKEN: &str = "example-access-token";
 
-/// The text of a file in events/.
+/// The text of an event in events/.
 pub fn event(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name).with_extension("json");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()))
 }
 
-/// Every file in events/: its name and its text.
+/// The name and the text of every event in events/.
 pub fn events() -> Vec<(String, String)> {
     let folder = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("events")).expect("events/ is there");
     let paths = folder.map(|entry| entry.expect("a file").path());
@@ -40,7 +40,7 @@ pub fn events() -> Vec<(String, String)> {
     events
 }
 
-/// Those of a custom skill.
+/// The events of a custom skill.
 #[cfg(feature = "real-home-assistant")]
 pub fn requests() -> Vec<(String, String)> {
     events().into_iter().filter(|(_, event)| event.contains("\"request\"")).collect()
@@ -51,12 +51,12 @@ pub fn event_with_token(token: &str) -> String {
     event("locate-intent").replace(TOKEN, token)
 }
 
-/// A folder that is gone when it is dropped.
+/// A temporary folder, deleted on drop.
 pub fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-/// Checks all cases at once: for those that mostly wait.
+/// Checks all cases at once, for cases that mostly wait.
 pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
     thread::scope(|scope| {
         for case in cases {

@@ -1,4 +1,4 @@
-//! Real reverse proxies, in front of a real Home Assistant.
+//! Real reverse proxies in front of a real Home Assistant.
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::scratch;
 
-/// A proxy that runs until it is dropped.
+/// A proxy, ended on drop.
 pub struct Proxy {
     process: Child,
     _folder: TempDir,

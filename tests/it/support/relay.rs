@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,22 +17,23 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::http::{self, Answer, Request, answer};
 use super::server::Server;
 
-/// The program, started as Lambda starts it. Ends when it is dropped.
+/// The program, started as Lambda starts it, and ended on drop.
 pub struct Relay {
     program: Child,
     output: NamedTempFile,
     events: UnboundedSender<Invocation>,
     reports: Receiver<Report>,
+    invocations: AtomicUsize,
     _runtime_api: Server,
 }
 
-/// An event, and its deadline in ms since 1970.
-type Invocation = (Bytes, u128);
+/// An event, its request id, and its deadline in ms since 1970.
+type Invocation = (Bytes, String, u128);
 
-/// When the program called the Runtime API, and what it reported of an invocation; nothing where it asked for an event.
+/// A call of the Runtime API: when it came, and the outcome that it reported. `None`: it asked for the next event.
 type Report = (Instant, Option<Outcome>);
 
-/// What the program reported of an invocation.
+/// The outcome of an invocation.
 #[derive(Debug)]
 pub enum Outcome {
     /// A reply for Alexa.
@@ -41,7 +43,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reply, which must be one.
+    /// The reply. Panics if it is an error.
     pub fn reply(self) -> String {
         match self {
             Self::Reply(reply) => reply,
@@ -50,11 +52,8 @@ impl Outcome {
     }
 }
 
-/// The request id of every invocation.
-pub const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
-
-/// The program of this build, or what the environment variable `RELAY_PROGRAM` names, such as an emulator with the
-/// program of another processor.
+/// The program of this build, or the command in the environment variable `RELAY_PROGRAM`, such as an emulator with the
+/// program for another processor.
 pub fn program() -> Command {
     let Ok(line) = std::env::var("RELAY_PROGRAM") else { return Command::new(env!("CARGO_BIN_EXE_alexa-relay")) };
     let mut words = line.split_whitespace();
@@ -64,17 +63,17 @@ pub fn program() -> Command {
 }
 
 impl Relay {
-    /// Starts the program with these settings and nothing else of this process's environment.
+    /// Starts the program with these settings; it inherits no environment variable.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         Self::run(program(), settings).0
     }
 
-    /// Starts it with this `BASE_URL` alone.
+    /// Starts the program with this `BASE_URL` as its only setting.
     pub fn to(base_url: &str) -> Self {
         Self::start(&[("BASE_URL", base_url)])
     }
 
-    /// Starts any program likewise, and notes when.
+    /// Starts any program like this; returns when it started.
     pub fn run(mut command: Command, settings: &[(&str, &str)]) -> (Self, Instant) {
         let (events, next) = unbounded_channel();
         let (report, reports) = mpsc::channel();
@@ -96,16 +95,19 @@ impl Relay {
             .stderr(handle());
         let started = Instant::now();
         let program = command.spawn().unwrap_or_else(|error| panic!("failed to start {command:?}: {error}"));
-        (Self { program, output, events, reports, _runtime_api: runtime_api }, started)
+        (
+            Self { program, output, events, reports, invocations: AtomicUsize::new(0), _runtime_api: runtime_api },
+            started,
+        )
     }
 
-    /// Invokes the function with a deadline in ms since 1970, and waits for what comes of it.
+    /// Invokes the function with a deadline in ms since 1970, and waits for the outcome.
     pub fn invoke_by(&self, event: impl AsRef<[u8]>, deadline_ms: u128) -> Outcome {
         self.send(event, deadline_ms);
         self.outcome()
     }
 
-    /// The reply to an event that is answered.
+    /// The reply to an event.
     pub fn reply(&self, event: impl AsRef<[u8]>) -> String {
         self.invoke_by(event, millis_from_now(10_000)).reply()
     }
@@ -115,18 +117,24 @@ impl Relay {
         speech(&self.reply(event))
     }
 
-    /// Hands the program an event without waiting for what comes of it.
+    /// Sends an event, and does not wait for the outcome.
     pub fn send(&self, event: impl AsRef<[u8]>, deadline_ms: u128) {
-        let event = Bytes::copy_from_slice(event.as_ref());
-        self.events.send((event, deadline_ms)).expect("the Runtime API listens");
+        self.invocations.fetch_add(1, SeqCst);
+        let invocation = (Bytes::copy_from_slice(event.as_ref()), self.request_id(), deadline_ms);
+        self.events.send(invocation).expect("the Runtime API listens");
     }
 
-    /// What came of the event that was handed over before.
+    /// Lambda's request id of the last event sent: a new UUID for each.
+    pub fn request_id(&self) -> String {
+        format!("8476a536-e9f4-41e8-9739-{:012x}", self.invocations.load(SeqCst))
+    }
+
+    /// Waits for the outcome of the last event sent.
     pub fn outcome(&self) -> Outcome {
         self.wait_for(|(_, outcome)| outcome)
     }
 
-    /// Waits for a call of the Runtime API, and passes over others.
+    /// Waits for the first call of the Runtime API for which `pick` returns something.
     pub fn wait_for<T>(&self, pick: impl Fn(Report) -> Option<T>) -> T {
         loop {
             let report = self.reports.recv_timeout(Duration::from_secs(20));
@@ -137,12 +145,12 @@ impl Relay {
         }
     }
 
-    /// All that the program has written so far.
+    /// All output of the program so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.output.path()).expect("the log is text")
     }
 
-    /// The log, once it holds this text.
+    /// Waits until the log has this text.
     pub fn log_with(&self, text: &str) -> String {
         let start = Instant::now();
         loop {
@@ -155,13 +163,13 @@ impl Relay {
         }
     }
 
-    /// Ends the program and gives all that it wrote.
+    /// Ends the program; returns all its output.
     pub fn end(mut self) -> String {
         self.kill();
         self.log()
     }
 
-    /// Stops the program where it is, as Lambda does between two events.
+    /// Freezes the program, as Lambda does between two events.
     pub fn freeze(&self) {
         self.signal("STOP");
         while !self.proc("stat").contains(") T ") {
@@ -169,12 +177,12 @@ impl Relay {
         }
     }
 
-    /// Lets the program go on.
+    /// Lets the program continue.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
 
-    /// What Linux knows of its memory under this name, in KB.
+    /// An entry of /proc/PID/status, such as `VmRSS`, in KB.
     pub fn memory_kb(&self, name: &str) -> u64 {
         let status = self.proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line for it");
@@ -208,21 +216,21 @@ pub fn speech(reply: &str) -> String {
     reply["response"]["outputSpeech"]["text"].as_str().unwrap_or_else(|| panic!("no speech in {reply}")).to_owned()
 }
 
-/// A deadline, as Lambda writes it.
+/// A deadline in ms since 1970, as Lambda writes it.
 pub fn millis_from_now(millis: u64) -> u128 {
     (SystemTime::now() + Duration::from_millis(millis)).duration_since(UNIX_EPOCH).expect("after 1970").as_millis()
 }
 
-/// The Runtime API: `/next` waits for an event as Lambda does, `/response` and `/error` take what came of it.
+/// The Runtime API: `/next` waits for an event, `/response` and `/error` take its outcome.
 async fn runtime_api(request: Request, next: &Mutex<UnboundedReceiver<Invocation>>, report: &Sender<Report>) -> Answer {
     let (now, path, body) = (Instant::now(), request.uri().path(), request.body());
-    // Nobody may be left who waits for it.
+    // Fails if the test has ended.
     let report = |outcome| drop(report.send((now, outcome)));
     if path.ends_with("/next") {
         report(None);
-        let Some((event, deadline_ms)) = next.lock().await.recv().await else { return Answer::Silence };
+        let Some((event, request_id, deadline_ms)) = next.lock().await.recv().await else { return Answer::Silence };
         let headers = [
-            ("lambda-runtime-aws-request-id", REQUEST_ID),
+            ("lambda-runtime-aws-request-id", &*request_id),
             ("lambda-runtime-deadline-ms", &deadline_ms.to_string()),
             ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:alexa-relay"),
             ("content-type", "application/json"),

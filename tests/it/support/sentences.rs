@@ -1,4 +1,4 @@
-//! How the sentences of Alexa begin.
+//! The beginnings of the sentences that Alexa says.
 
 pub const LINK: &str = "Home Assistant does not know who you are.";
 pub const BANNED: &str = "Home Assistant has banned me.";

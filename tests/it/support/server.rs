@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
-/// Runs every server of this process. On one thread: the feature for more would be in the program too, which is built
-/// with those of the tests, and has no such part when it is released.
+/// Runs every server of this process. Single-threaded: tokio's feature for more threads would be built into the tested
+/// program too, which does not have it in a release.
 static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let handle = runtime.handle().clone();
@@ -19,7 +19,7 @@ static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     handle
 });
 
-/// Runs until it is dropped, which asserts that none of its tasks has panicked.
+/// A server, stopped on drop. Drop asserts that no task has panicked.
 pub struct Server {
     pub port: u16,
     accepting: JoinHandle<()>,
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 impl Server {
-    /// Hands each connection to `serve`, and closes it when that returns.
+    /// Passes each connection to `serve`, and closes it when that returns.
     pub fn start<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self {
         let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -60,22 +60,22 @@ impl Server {
         Self { port, accepting, shared }
     }
 
-    /// How many connections were made so far.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.accepted.load(SeqCst)
     }
 
-    /// Ends each connection that is made from now on with a reset, as a router does that has forgotten it.
+    /// Ends each new connection with a reset, as a router does that has forgotten it.
     pub fn reset_connections(&self) {
         self.shared.is_resetting.store(true, SeqCst);
     }
 
-    /// Closes the next connection as soon as it is made.
+    /// Closes the next connection at once.
     pub fn close_next(&self) {
         self.shared.is_closing_next.store(true, SeqCst);
     }
 
-    /// Ends all connections, as a server does that has waited long enough.
+    /// Closes all connections, as a server does after its idle timeout.
     pub fn close_all(&self) {
         for connection in take(&mut *self.shared.open.lock().unwrap()) {
             connection.abort();

@@ -1,4 +1,4 @@
-//! Certificates of every kind, and servers that use them.
+//! Certificates of every kind, and the TLS servers that use them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-/// Years that last.
+/// A period that includes today.
 pub const YEARS: Range<i32> = 2020..2090;
 
-/// Years that are over.
+/// A period in the past.
 pub const EXPIRED: Range<i32> = 2020..2021;
 
-/// The versions of TLS, each alone.
+/// Each version of TLS alone.
 pub const VERSIONS: [&[&SupportedProtocolVersion]; 2] = [&[&version::TLS12], &[&version::TLS13]];
 
-/// A CA that nobody trusts.
+/// A private CA.
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate, those that are sent after it, and its key.
+/// A certificate, the CA certificates sent after it, and its key.
 pub struct Identity {
     pem: String,
     key_pem: String,
@@ -36,49 +36,49 @@ impl Ca {
         Self(CertifiedIssuer::self_signed(ca("A Root"), key()).expect("valid parameters"))
     }
 
-    /// A CA whose certificate this one issues.
+    /// An intermediate CA, issued by this one.
     pub fn intermediate(&self) -> Self {
         Self(CertifiedIssuer::signed_by(ca("An Intermediate"), key(), &self.0).expect("valid parameters"))
     }
 
-    /// A certificate for localhost, valid in these years, sent with nothing after it.
+    /// A certificate for localhost, valid in these years, without its CA's.
     pub fn issue(&self, years: Range<i32>) -> Identity {
         self.issue_for("localhost", years)
     }
 
-    /// A certificate for this name.
+    /// The same for another name.
     pub fn issue_for(&self, name: &str, years: Range<i32>) -> Identity {
         let key = key();
         let certificate = leaf(name, years).signed_by(&key, &self.0).expect("valid parameters");
         Identity { pem: certificate.pem(), key_pem: key.serialize_pem() }
     }
 
-    /// As it stands in a setting.
+    /// The CA's certificate, as a setting holds it.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 }
 
 impl Identity {
-    /// A certificate for localhost that is signed by itself.
+    /// A self-signed certificate for localhost.
     pub fn self_signed() -> Self {
         Self::self_signed_for("localhost", YEARS, IsCa::NoCa)
     }
 
-    /// A certificate for this name that is signed by itself. A CA is what `openssl req -x509` makes of it.
+    /// A self-signed certificate for this name. `openssl req -x509` makes it a CA.
     pub fn self_signed_for(name: &str, years: Range<i32>, is_ca: IsCa) -> Self {
         let (key, mut params) = (key(), leaf(name, years));
         params.is_ca = is_ca;
         Self { pem: params.self_signed(&key).expect("valid parameters").pem(), key_pem: key.serialize_pem() }
     }
 
-    /// Sends this certificate too.
+    /// Adds the certificate of this CA.
     pub fn with(mut self, ca: &Ca) -> Self {
         self.pem += &ca.pem();
         self
     }
 
-    /// The certificates as they stand in a setting.
+    /// The certificates, as a setting holds them.
     pub fn pem(&self) -> &str {
         &self.pem
     }
@@ -88,17 +88,17 @@ impl Identity {
         &self.key_pem
     }
 
-    /// Both.
+    /// The certificates and the key.
     pub fn pem_with_key(&self) -> String {
         [self.pem.as_str(), &self.key_pem].concat()
     }
 
-    /// A server with this certificate.
+    /// A TLS server with this certificate.
     pub fn server(&self) -> ServerConfig {
         self.server_with(&[&version::TLS12, &version::TLS13], None)
     }
 
-    /// A server of these protocol versions, which requires a client certificate of this CA, if there is one.
+    /// A TLS server of these versions. With `clients`, it requires a client certificate of this CA.
     pub fn server_with(&self, versions: &[&'static SupportedProtocolVersion], clients: Option<&Ca>) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
         let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |ca| {
@@ -116,7 +116,7 @@ impl Identity {
     }
 }
 
-/// A certificate that may issue others.
+/// Marks a certificate as that of a CA.
 pub const CA: IsCa = IsCa::Ca(BasicConstraints::Unconstrained);
 
 fn ca(name: &str) -> CertificateParams {
