@@ -78,7 +78,10 @@ fn own_self_signed_certificate_is_trusted() {
     for is_ca in [IsCa::NoCa, CA] {
         let identity = Identity::self_signed_for("localhost", YEARS, is_ca);
         for versions in VERSIONS {
-            assert_trusted(identity.server_with(versions, None), &[("CA_CERTIFICATE", identity.pem())]);
+            let settings = [("CA_CERTIFICATE", identity.pem())];
+            assert_trusted(identity.server_with(versions, None), &settings);
+            let forged = identity.clone().forged().server_with(versions, None);
+            assert_refused(forged, &settings, "certificate cannot be used", "");
         }
         for (name, years, cause) in [
             ("localhost", EXPIRED, "certificate has expired"),
@@ -111,11 +114,23 @@ fn untrusted_certificates_are_refused() {
             (root.issue(EXPIRED), "certificate has expired", "renew it"),
             (root.issue(2080..2090), "certificate is not valid yet", "clock"),
             (root.issue_for("other.example.org", YEARS), "certificate is for another name", "a name that"),
+            (root.issue(YEARS).forged(), "certificate cannot be used", "public CA"),
         ] {
             let server = || identity.server_with(versions, None);
             assert_refused(server(), &settings, cause, remedy);
             assert_trusted(server(), &[&settings[..], &[("NOT_VERIFY_SSL", "True")]].concat());
         }
+    }
+}
+
+/// A certificate that names a public CA gets another fault than one that names an unknown CA.
+#[test]
+fn public_cas_are_known() {
+    let internet = "Internet Security Research Group";
+    for name in
+        [[internet, "ISRG Root X1"], ["Google Trust Services LLC", "GTS Root R4"], ["Amazon", "Amazon Root CA 1"]]
+    {
+        assert_refused(Ca::impostor(name).issue(YEARS).server(), &[], "certificate cannot be used", "");
     }
 }
 

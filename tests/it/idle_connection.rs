@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use rustls::HandshakeKind::{Full, Resumed};
+
 use crate::support::*;
 
 /// Longer than the relay keeps an idle connection.
@@ -40,6 +42,21 @@ fn hundred_requests_share_one_handshake() {
         assert_eq!(relay.reply(event("locate-intent")), ANSWER);
     }
     assert_eq!((home.requests().len(), home.connections()), (100, 1));
+}
+
+/// Over a link with 40 ms, a full TLS handshake costs a new connection much time.
+#[test]
+fn new_connection_resumes_the_tls_session() {
+    for versions in VERSIONS {
+        let server = Identity::self_signed().server_with(versions, None);
+        let home = Home::over_tls(server, answer(200, &[("connection", "close")], ANSWER));
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+        for _ in 0..2 {
+            assert_eq!(relay.reply(event("locate-intent")), ANSWER);
+        }
+        let protocol = Some(b"http/1.1".to_vec());
+        assert_eq!(home.handshakes(), [(Full, protocol.clone()), (Resumed, protocol)]);
+    }
 }
 
 #[test]

@@ -55,6 +55,13 @@ fn endless_error_page_is_not_awaited() {
 }
 
 #[test]
+fn error_page_is_read_from_later_packets() {
+    let refusal = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 17\r\n\r\n401: Unauthorized";
+    let (reply, _) = invoke(&answering_slowly(refusal, Duration::from_millis(1)), millis_from_now(5_000));
+    assert!(speech(&reply).starts_with(LINK), "{reply}");
+}
+
+#[test]
 fn unread_request_is_not_called_late() {
     // More than the kernel buffers for a server that does not read.
     let event = event("launch-request").replace("\"1.0\"", &format!("\"{}\"", "a".repeat(16 << 20)));

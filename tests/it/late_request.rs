@@ -8,9 +8,10 @@ use crate::support::*;
 const FINISHED: &str = "has finished the late request";
 
 fn invoke_slow(relay: &Relay) {
-    assert_eq!(speech(&relay.invoke_by(event_with_token("slow"), millis_from_now(1_000)).reply()), LATE);
+    assert_eq!(speech(&relay.invoke_by(event_with_token(SLOW), millis_from_now(1_000)).reply()), LATE);
 }
 
+/// They stay open for longer than an idle connection is kept.
 #[test]
 fn late_requests_stay_open_during_later_ones() {
     let (home, permits) = Home::slow(200);
@@ -19,7 +20,8 @@ fn late_requests_stay_open_during_later_ones() {
         invoke_slow(&relay);
         assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
     }
-    assert!(!relay.log().contains(FINISHED));
+    thread::sleep(Duration::from_millis(4_300));
+    assert_eq!(relay.log().lines().count(), 9, "nothing has happened to them: {}", relay.log());
     permits.add_permits(3);
     let is_finished = |_| {
         assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
@@ -27,8 +29,20 @@ fn late_requests_stay_open_during_later_ones() {
     };
     assert!((0..10_000).any(is_finished), "{}", relay.log());
     let requests = home.requests();
-    let slow = requests.iter().filter(|request| request.headers()["authorization"] == "Bearer slow");
+    let slow = requests.iter().filter(|request| request.headers()["authorization"] == format!("Bearer {SLOW}"));
     assert_eq!(slow.count(), 3, "none is sent twice");
+}
+
+/// For 15 minutes: then the relay's next timer, rounded down by tokio, expires. TCP sends no keep-alive probes: one that
+/// gets no answer during a freeze would close the connection.
+#[test]
+fn late_request_is_left_alone() {
+    let (home, _permits) = Home::slow(200);
+    let relay = Relay::to(&home.url());
+    invoke_slow(&relay);
+    assert_eq!(home.server.tcp_timers(), ["00"], "no timer of TCP runs");
+    let timer = relay.next_timer();
+    assert!((600..=900).contains(&timer.as_secs()), "{timer:?}");
 }
 
 #[test]
@@ -54,5 +68,6 @@ fn failed_late_request_is_logged() {
     invoke_slow(&relay);
     permits.add_permits(1);
     let log = relay.log_with("internal error");
-    assert!(log.contains("has not finished the late request"), "{log}");
+    assert!(log.contains("has not finished the late request") && log.contains("server: ***"), "{log}");
+    assert!(!log.contains(SLOW), "{log}");
 }

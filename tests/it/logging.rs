@@ -25,14 +25,21 @@ fn log_is_json_if_lambda_asks_for_it() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("DEBUG", "1")]);
     relay.reply(event("locate-intent"));
-    let log = relay.end();
+    let (id, log) = (relay.request_id(), relay.end());
     assert!(log.lines().count() >= 3, "{log}");
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let timestamp = line["timestamp"].as_str().unwrap();
         assert!(timestamp.starts_with("20") && timestamp.ends_with('Z') && timestamp.contains('T'), "{timestamp}");
         assert!(["DEBUG", "INFO", "WARN", "ERROR"].contains(&line["level"].as_str().unwrap()), "{line}");
+        assert_eq!(line["span"]["requestId"], id);
+        if line["level"] == "ERROR" {
+            let parts = [("cause", "access token"), ("remedy", "link the account again"), ("response", "status 401")];
+            let has = |(name, part)| line[name].as_str().is_some_and(|text| text.contains(part));
+            assert!(parts.into_iter().all(has), "{line}");
+        }
     }
+    assert_eq!(log.matches("ERROR").count(), 1, "{log}");
 }
 
 #[test]

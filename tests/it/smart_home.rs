@@ -147,7 +147,7 @@ fn unusable_token_is_an_invalid_credential() {
 fn slow_device_is_unreachable_and_still_switched() {
     for (name, error_type) in DIRECTIVES.into_iter().zip([BRIDGE, "ENDPOINT_UNREACHABLE", ""]) {
         let (home, permits) = Home::slow(200);
-        let (relay, directive, start) = (Relay::to(&home.url()), event(name).replace(TOKEN, "slow"), Instant::now());
+        let (relay, directive, start) = (Relay::to(&home.url()), event(name).replace(TOKEN, SLOW), Instant::now());
         assert_error(&relay.invoke_by(&directive, millis_from_now(1_000)).reply(), &directive, error_type);
         assert!(start.elapsed() < Duration::from_secs(1));
         permits.add_permits(1);

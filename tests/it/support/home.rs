@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hyper::Method;
 use hyper::body::Bytes;
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -16,12 +16,19 @@ use super::server::Server;
 /// An answer of Home Assistant to an intent.
 pub const ANSWER: &str = r#"{"version":"1.0","sessionAttributes":{},"response":{"shouldEndSession":true,"outputSpeech":{"type":"PlainText","text":"OK"}}}"#;
 
+/// The token of a request that [`Home::slow`] answers late.
+pub const SLOW: &str = "example-slow-token";
+
 /// A fake Home Assistant.
 pub struct Home {
     pub server: Server,
     scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
+    handshakes: Arc<Mutex<Vec<Handshake>>>,
 }
+
+/// The kind of a TLS handshake, and the protocol on which both sides agreed (ALPN).
+pub type Handshake = (HandshakeKind, Option<Vec<u8>>);
 
 impl Home {
     /// Answers every request with 200 and this body.
@@ -47,6 +54,8 @@ impl Home {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let handshakes = Arc::<Mutex<Vec<Handshake>>>::default();
+        let seen = Arc::clone(&handshakes);
         let decide = Arc::new({
             let requests = Arc::clone(&requests);
             move |request: Request| {
@@ -55,37 +64,40 @@ impl Home {
             }
         });
         let server = Server::start(move |stream| {
-            let (tls, decide) = (tls.clone(), Arc::clone(&decide));
+            let (tls, decide, seen) = (tls.clone(), Arc::clone(&decide), Arc::clone(&seen));
             async move {
                 match tls {
                     None => http::serve(stream, &*decide).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
+                            let (_, tls) = stream.get_ref();
+                            let kind = tls.handshake_kind().expect("the handshake is over");
+                            seen.lock().unwrap().push((kind, tls.alpn_protocol().map(<[u8]>::to_vec)));
                             http::serve(stream, &*decide).await;
                         }
                     }
                 }
             }
         });
-        Self { server, scheme, requests }
+        Self { server, scheme, requests, handshakes }
     }
 
-    /// Answers others at once; a request with the token `slow` waits for a permit and gets this status.
+    /// Answers others at once; a request with the token [`SLOW`] waits for a permit and gets this status and its token.
     pub fn slow(status: u16) -> (Self, &'static Semaphore) {
         let permits: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
         let home = Self::start(None, move |request| async move {
-            if request.headers()["authorization"] != "Bearer slow" {
+            if request.headers()["authorization"] != format!("Bearer {SLOW}") {
                 return answer(200, &[], ANSWER);
             }
             permits.acquire().await.expect("it is never closed").forget();
-            answer(status, &[], ANSWER)
+            answer(status, &[("server", SLOW)], ANSWER)
         });
         (home, permits)
     }
 
     /// Hands each connection to `serve`, for what no HTTP library does.
     pub fn raw<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self {
-        Self { server: Server::start(serve), scheme: "http", requests: Arc::default() }
+        Self { server: Server::start(serve), scheme: "http", requests: Arc::default(), handshakes: Arc::default() }
     }
 
     /// The value for `BASE_URL`.
@@ -112,6 +124,11 @@ impl Home {
         let requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests.into_iter().next().expect("one")
+    }
+
+    /// The TLS handshakes so far.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.handshakes.lock().unwrap().clone()
     }
 
     pub fn connections(&self) -> usize {

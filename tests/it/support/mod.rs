@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-pub use home::{ANSWER, Home};
+pub use home::{ANSWER, Home, SLOW};
 pub use http::{Answer, answer};
 pub use relay::{Outcome, Relay, millis_from_now, program, speech};
 pub use sentences::*;

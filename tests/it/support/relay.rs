@@ -189,6 +189,19 @@ impl Relay {
         line.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("a number")
     }
 
+    /// The time until its next timer expires, from the arguments of the `epoll_wait` in which it sleeps.
+    pub fn next_timer(&self) -> Duration {
+        loop {
+            let syscall = self.proc("syscall");
+            let arguments: Vec<_> = syscall.split_whitespace().collect();
+            if let ["232" | "281", _, _, _, timeout, ..] = arguments[..] {
+                let timeout = timeout.trim_start_matches("0x");
+                return Duration::from_millis(u64::from_str_radix(timeout, 16).expect("a hexadecimal number"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn proc(&self, file: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{file}", self.program.id())).expect("the program is there")
     }

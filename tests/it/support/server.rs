@@ -1,5 +1,6 @@
 //! A server on a loopback port, with a task for each connection.
 
+use std::fs;
 use std::future::pending;
 use std::mem::take;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -63,6 +64,15 @@ impl Server {
     /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.accepted.load(SeqCst)
+    }
+
+    /// The timer that TCP runs in the client's end of each connection, as /proc/net/tcp has it.
+    pub fn tcp_timers(&self) -> Vec<String> {
+        let table = fs::read_to_string("/proc/net/tcp").expect("Linux");
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let port = format!(":{:04X}", self.port);
+        let is_open = |row: &Vec<&str>| row[2].ends_with(&port) && row[3] == "01";
+        rows.filter(is_open).map(|row| row[5][..2].to_owned()).collect()
     }
 
     /// Ends each new connection with a reset, as a router does that has forgotten it.

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
 };
-use rustls::crypto::ring;
+use rustls::crypto::ring::{self, sign::any_supported_type};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
 /// A period that includes today.
@@ -26,6 +27,7 @@ pub const VERSIONS: [&[&SupportedProtocolVersion]; 2] = [&[&version::TLS12], &[&
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate, the CA certificates sent after it, and its key.
+#[derive(Clone)]
 pub struct Identity {
     pem: String,
     key_pem: String,
@@ -34,6 +36,21 @@ pub struct Identity {
 impl Ca {
     pub fn new() -> Self {
         Self(CertifiedIssuer::self_signed(ca("A Root"), key()).expect("valid parameters"))
+    }
+
+    /// A CA with the name of a public one, but not its key. Ed25519: no public CA has such a key, and webpki tells a wrong
+    /// kind of key from an unknown CA.
+    pub fn impostor([organization, name]: [&str; 2]) -> Self {
+        let mut params = ca(name);
+        params.distinguished_name = DistinguishedName::new();
+        for (part, text) in
+            [(DnType::CountryName, "US"), (DnType::OrganizationName, organization), (DnType::CommonName, name)]
+        {
+            let text = text.try_into().expect("printable");
+            params.distinguished_name.push(part, DnValue::PrintableString(text));
+        }
+        let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("valid parameters"))
     }
 
     /// An intermediate CA, issued by this one.
@@ -78,6 +95,12 @@ impl Identity {
         self
     }
 
+    /// The same certificate with another key, as an attacker has it.
+    pub fn forged(mut self) -> Self {
+        self.key_pem = key().serialize_pem();
+        self
+    }
+
     /// The certificates, as a setting holds them.
     pub fn pem(&self) -> &str {
         &self.pem
@@ -107,12 +130,16 @@ impl Identity {
             WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build().expect("a CA")
         });
         let chain = CertificateDer::pem_slice_iter(self.pem.as_bytes()).collect::<Result<_, _>>().expect("PEM");
-        ServerConfig::builder_with_provider(provider)
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
+        // `with_single_cert` would refuse the key of a forged identity.
+        let identity = CertifiedKey::new(chain, any_supported_type(&key).expect("a key that ring knows"));
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("versions that ring has")
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key"))
-            .expect("a valid configuration")
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config
     }
 }
 
