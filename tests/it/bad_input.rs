@@ -93,6 +93,7 @@ fn any_answer_leads_to_a_valid_reply() {
     assert!(!relay.end().contains("panicked"));
 }
 
+/// By less than 100 bytes for each.
 #[test]
 fn memory_does_not_grow_with_requests() {
     let home = Home::saying(ANSWER);
@@ -104,6 +105,6 @@ fn memory_does_not_grow_with_requests() {
         }
         relay.memory_kb("VmRSS")
     };
-    let (few, many) = (memory_after(100), memory_after(9_900));
-    assert!(many < few + 1024, "{few} KB, then {many} KB");
+    let (few, many) = (memory_after(100), memory_after(2_000));
+    assert!(many < few + 200, "{few} KB, then {many} KB");
 }
