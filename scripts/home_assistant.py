@@ -119,7 +119,7 @@ def serve(tls: Path | None = None) -> None:
     with home_assistant(tls) as home:
         about = {"url": home.url, "token": home.token, "tokens": home.tokens, "config": str(home.config)}
         about |= {name: f"{home.programs}/{name}" for name in ("python", "caddy")}
-        print(json.dumps(about), flush=True)
+        print(json.dumps(about))
         sys.stdin.buffer.read()
 
 

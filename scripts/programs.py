@@ -90,6 +90,17 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def runs(pid: str) -> bool:
+    """Whether a process with this id is running."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # Another user's.
+        pass
+    return True
+
+
 def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> None:
     """Runs a program of this folder, which cleans up when it is stopped."""
 
@@ -100,11 +111,19 @@ def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> Non
 
     for each in SIGNALS:
         signal.signal(each, stop)
+    sys.stdout.reconfigure(line_buffering=True)
     TARGET.mkdir(exist_ok=True)
+    for folder in TARGET.glob("tmp-*"):  # Left behind by a run that was killed: tmp-PID-...
+        if not runs(folder.name.split("-")[1]):
+            shutil.rmtree(folder, ignore_errors=True)
     # Whatever a program leaves behind in its temporary folder goes with this one.
-    with tempfile.TemporaryDirectory(prefix="tmp-", dir=TARGET) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"tmp-{os.getpid()}-", dir=TARGET) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        do()
+        try:
+            do()
+        except BrokenPipeError:  # `scripts/try | head` reads no more. What is still buffered goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
 
 
 if __name__ == "__main__":

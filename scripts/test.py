@@ -15,7 +15,7 @@ def test() -> None:
     run(install("homeassistant") / "python", "scripts/check_skill.py")
     with_nginx = shutil.which("nginx") is not None
     if not with_nginx:
-        print("nginx is not installed: the tests behind it are left out.", flush=True)
+        print("nginx is not installed: the tests behind it are left out.")
     run("cargo", "test", "--locked", "--features", "nginx" if with_nginx else "real-home-assistant")
 
 

@@ -80,7 +80,7 @@ def converse(home: HomeAssistant, lambda_url: str, said: str, text: str) -> bool
     show("Card", *(["(a button that links the account)"] if card.get("type") == "LinkAccount" else card.values()))
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
     show("Fault", *faults)
-    print(flush=True)
+    print()
     return not faults and (not event or event["header"]["name"] != "ErrorResponse")
 
 
