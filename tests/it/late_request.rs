@@ -45,6 +45,7 @@ fn late_request_is_left_alone() {
     assert!((600..=900).contains(&timer.as_secs()), "{timer:?}");
 }
 
+/// Its connection is never reused: the relay cannot know for how long it was idle before the thaw.
 #[test]
 fn late_request_survives_a_freeze() {
     let (home, permits) = Home::slow(200);
@@ -59,6 +60,7 @@ fn late_request_survives_a_freeze() {
     let line = log.lines().last().unwrap();
     assert!(line.contains("INFO") && line.contains("status=200") && line.contains("ms="), "{line}");
     assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
+    assert_eq!(home.connections(), 2);
 }
 
 #[test]
