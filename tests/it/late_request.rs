@@ -66,10 +66,11 @@ fn late_request_survives_a_freeze() {
 #[test]
 fn failed_late_request_is_logged() {
     let (home, permits) = Home::slow(500);
-    let relay = Relay::to(&home.url());
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
     invoke_slow(&relay);
     permits.add_permits(1);
     let log = relay.log_with("internal error");
     assert!(log.contains("has not finished the late request") && log.contains("server: ***"), "{log}");
+    assert!(log.contains("PlainText"), "the answer:\n{log}");
     assert!(!log.contains(SLOW), "{log}");
 }

@@ -44,13 +44,16 @@ fn log_is_json_if_lambda_asks_for_it() {
 
 #[test]
 fn debug_logs_requests_and_answers_without_secrets() {
-    let home = Home::saying(ANSWER.replace("OK", "Paul is at home"));
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "True")]);
-    relay.reply(event("locate-intent"));
-    let log = relay.end();
-    assert!(log.contains("LocateIntent") && log.contains("\\\"Paul\\\""), "the request:\n{log}");
-    assert!(log.contains("Paul is at home"), "the answer:\n{log}");
-    assert_holds_no_secret(&log);
+    for (status, body) in [(200, ANSWER), (500, ANSWER), (200, "OK"), (502, "<p>OK</p>")] {
+        let body = body.replace("OK", &format!("Paul is at home, {TOKEN}"));
+        let home = Home::answering(answer(status, &[], body));
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "True")]);
+        relay.reply(event("locate-intent"));
+        let log = relay.end();
+        assert!(log.contains("LocateIntent") && log.contains("\\\"Paul\\\""), "the request:\n{log}");
+        assert!(log.contains("Paul is at home"), "the answer:\n{log}");
+        assert_holds_no_secret(&log);
+    }
 }
 
 #[test]
