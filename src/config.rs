@@ -54,7 +54,32 @@ fn setting<T>(
     name: &'static str,
     parse: impl FnOnce(&str) -> Result<T, Problem>,
 ) -> Result<T, SettingError> {
-    parse(lookup(name).unwrap_or_default().trim()).map_err(|problem| SettingError { name, problem })
+    let text = lookup(name).unwrap_or_default();
+    parse(&clean(name, &text)).map_err(|problem| SettingError { name, problem })
+}
+
+/// Removes what comes along when a value is pasted: quotes, a comma, invisible characters, and the setting's name.
+fn clean(name: &str, text: &str) -> String {
+    const QUOTES: &str = "\"'`\u{b4}“”„‟‘’‚‛«»‹›「」『』＂＇<>";
+    let is_invisible = |c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let visible = text.replace(is_invisible, "");
+    let mut rest = visible.as_str();
+    loop {
+        let is_around = |c: char| c.is_whitespace() || QUOTES.contains(c);
+        let trimmed = rest.trim_matches(is_around).trim_end_matches([',', ';']);
+        let after_name = strip_word(trimmed, name).and_then(|rest| rest.trim_start().strip_prefix(['=', ':']));
+        let shorter = after_name.unwrap_or(trimmed);
+        if shorter.len() == rest.len() {
+            return rest.to_owned();
+        }
+        rest = shorter;
+    }
+}
+
+/// The text after a word, in upper or lower case.
+fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(word.len())?;
+    head.eq_ignore_ascii_case(word).then_some(rest)
 }
 
 fn base_url(text: &str) -> Result<Url, Problem> {
@@ -95,10 +120,32 @@ fn flag(text: &str) -> Result<bool, Problem> {
     }
 }
 
+/// Accepts what Home Assistant makes: three parts of Base64, with dots between them. It counts everything else as a failed
+/// login.
 fn token(text: &str) -> Result<Option<Token>, Problem> {
-    let remedy = "paste the token again, whole and in one line, or remove the setting";
-    let problem = |_| Problem::invalid("has characters that no token has, such as a line break", remedy);
-    if text.is_empty() { Ok(None) } else { Token::new(text).map(Some).map_err(problem) }
+    const NOT_A_TOKEN: Problem = Problem::invalid(
+        "is not a token that Home Assistant makes",
+        "make one in Home Assistant (your profile, Security, Long-lived access tokens) and paste it alone, whole and in one line; or remove the setting",
+    );
+    let mut text = text;
+    while let Some(rest) = strip_word(text, "Bearer").filter(|rest| rest.starts_with(char::is_whitespace)) {
+        text = rest.trim_start();
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Pasted twice.
+    if let Some((half, other)) = text.split_at_checked(text.len() / 2)
+        && half == other
+    {
+        text = half;
+    }
+    let is_base64 =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if text.split('.').count() != 3 || !text.split('.').all(is_base64) {
+        return Err(NOT_A_TOKEN);
+    }
+    Token::new(text).map(Some).map_err(|_| NOT_A_TOKEN)
 }
 
 fn extra_headers(text: &str) -> Result<HeaderMap, Problem> {

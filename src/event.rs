@@ -3,18 +3,18 @@
 //! The two kinds of skill differ in two places: here (where the token is, which path at Home Assistant) and in
 //! [`reply`](crate::reply) (the shape of a fault).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::secret::{Token, UnusableToken};
+use crate::secret::{BadToken, Token};
 
 /// An event of Alexa.
 pub struct Event {
     pub kind: Kind,
     /// The first non-empty access token.
-    pub token: Result<Option<Token>, UnusableToken>,
+    pub token: Result<Option<Token>, BadToken>,
 }
 
 /// The part that the kinds of skill do not share.
@@ -24,91 +24,42 @@ pub enum Kind {
 }
 
 /// The `request` of a custom skill.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub struct Request {
     pub r#type: Option<String>,
     /// For example `en-GB`.
     pub locale: Option<String>,
-    pub intent: Option<Intent>,
+    /// The name of the intent.
+    pub intent: Option<String>,
+    /// Why Alexa could not use the answer before.
+    pub error: Option<AlexaError>,
 }
 
-#[derive(Deserialize)]
-pub struct Intent {
-    pub name: Option<String>,
+/// Alexa's verdict on the answer before. It comes with a `SessionEndedRequest` and with `System.ExceptionEncountered`.
+pub struct AlexaError {
+    pub r#type: Option<String>,
+    pub message: Option<String>,
 }
 
 /// The `directive` of a smart home skill.
+#[derive(Default)]
 pub struct Directive {
-    pub header: Header,
-    /// The device.
-    pub endpoint_id: Option<Box<RawValue>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Header {
     /// For example `Alexa.PowerController`.
     pub namespace: Option<String>,
     /// For example `TurnOn`.
     pub name: Option<String>,
     pub correlation_token: Option<Box<RawValue>>,
+    /// The device.
+    pub endpoint_id: Option<Box<RawValue>>,
 }
 
-/// Not an Alexa event: of neither kind, or with fields of the wrong type.
+/// Not an Alexa event.
 #[derive(Debug)]
-pub struct NotAnEvent;
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    session: Option<UserOwner>,
-    context: Option<Context>,
-    request: Option<Request>,
-    #[serde(borrow)]
-    directive: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Context {
-    #[serde(rename = "System")]
-    system: Option<UserOwner>,
-}
-
-/// `session` and `context.System`.
-#[derive(Deserialize)]
-struct UserOwner {
-    user: Option<User>,
-}
-
-#[derive(Deserialize)]
-struct User {
-    #[serde(rename = "accessToken")]
-    access_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DirectiveFields {
-    header: Option<Header>,
-    endpoint: Option<Endpoint>,
-    payload: Option<Payload>,
-}
-
-#[derive(Deserialize, Default)]
-struct Endpoint {
-    #[serde(rename = "endpointId")]
-    id: Option<Box<RawValue>>,
-    scope: Option<Scope>,
-}
-
-/// `Discover` has a `scope`, `AcceptGrant` a `grantee`.
-#[derive(Deserialize, Default)]
-struct Payload {
-    scope: Option<Scope>,
-    grantee: Option<Scope>,
-}
-
-#[derive(Deserialize)]
-struct Scope {
-    token: Option<String>,
+pub enum NotAnEvent {
+    /// It has neither a `request` nor a `directive`.
+    Unknown,
+    /// A smart home directive of payload version 2, which Amazon no longer sends. Some of its tools still have samples.
+    PayloadVersion2,
 }
 
 impl Event {
@@ -117,20 +68,23 @@ impl Event {
     /// # Errors
     /// Not an Alexa event.
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
-        // serde_json's error quotes values, one of which may be a misplaced token.
-        let envelope: Envelope = serde_json::from_str(json.get()).map_err(|_| NotAnEvent)?;
-        if let Some(request) = envelope.request {
+        let envelope = Object::read(json).ok_or(NotAnEvent::Unknown)?;
+        if let Some(request) = envelope.object("request") {
             // A request outside a session has only `context`.
-            let users = [envelope.session, envelope.context.and_then(|context| context.system)];
-            return Ok(Self::new(Kind::CustomSkill(request), users.map(|owner| owner?.user?.access_token)));
+            let owners = [envelope.object("session"), envelope.object("context").and_then(|it| it.object("System"))];
+            let tokens = owners.map(|owner| owner?.object("user")?.text("accessToken"));
+            return Ok(Self::new(Kind::CustomSkill(Request::read(&request)), tokens));
         }
-        let directive = envelope.directive.ok_or(NotAnEvent)?;
-        let DirectiveFields { header, endpoint, payload } =
-            serde_json::from_str(directive.get()).map_err(|_| NotAnEvent)?;
-        let (endpoint, payload) = (endpoint.unwrap_or_default(), payload.unwrap_or_default());
-        let directive = Directive { header: header.unwrap_or_default(), endpoint_id: endpoint.id };
-        let scopes = [endpoint.scope, payload.scope, payload.grantee];
-        Ok(Self::new(Kind::SmartHome(directive), scopes.map(|scope| scope?.token)))
+        let Some(directive) = envelope.object("directive") else {
+            let is_version_2 = envelope.object("header").is_some();
+            return Err(if is_version_2 { NotAnEvent::PayloadVersion2 } else { NotAnEvent::Unknown });
+        };
+        // A discovery has a `scope` in its payload, `AcceptGrant` a `grantee`.
+        let [endpoint, payload] = ["endpoint", "payload"].map(|name| directive.object(name).unwrap_or_default());
+        let scopes = [endpoint.object("scope"), payload.object("scope"), payload.object("grantee")];
+        let tokens = scopes.map(|scope| scope?.text("token"));
+        let header = directive.object("header").unwrap_or_default();
+        Ok(Self::new(Kind::SmartHome(Directive::read(&header, &endpoint)), tokens))
     }
 
     fn new(kind: Kind, tokens: impl IntoIterator<Item = Option<String>>) -> Self {
@@ -146,15 +100,82 @@ impl Event {
         }
     }
 
+    /// The object that every answer to such an event has.
+    pub fn answer_field(&self) -> &'static str {
+        match self.kind {
+            Kind::CustomSkill(_) => "response",
+            Kind::SmartHome(_) => "event",
+        }
+    }
+
     /// Whether an empty body is valid: Home Assistant before mid-2022 answers the end of a session so.
     pub fn allow_empty(&self) -> bool {
         matches!(&self.kind, Kind::CustomSkill(request) if request.r#type.as_deref() == Some("SessionEndedRequest"))
     }
 }
 
+/// Whether this is a JSON object with an object of this name.
+pub fn has_object(json: &RawValue, name: &str) -> bool {
+    Object::read(json).is_some_and(|object| object.0.get(name).is_some_and(|field| field.get().starts_with('{')))
+}
+
+impl Request {
+    fn read(request: &Object) -> Self {
+        let r#type = request.text("type");
+        // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
+        let has_verdict = matches!(r#type.as_deref(), Some("SessionEndedRequest" | "System.ExceptionEncountered"));
+        let error = request.object("error").filter(|_| has_verdict);
+        Self {
+            r#type,
+            locale: request.text("locale"),
+            intent: request.object("intent").and_then(|intent| intent.text("name")),
+            error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
+        }
+    }
+}
+
+impl Directive {
+    fn read(header: &Object, endpoint: &Object) -> Self {
+        Self {
+            namespace: header.text("namespace"),
+            name: header.text("name"),
+            correlation_token: header.value("correlationToken"),
+            endpoint_id: endpoint.value("endpointId"),
+        }
+    }
+}
+
+/// A JSON object whose fields are read one by one, so that a field of the wrong type counts as absent and hides no other.
+#[derive(Default)]
+struct Object<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Object<'a> {
+    fn read(json: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(json.get()).ok().map(Self)
+    }
+
+    fn object(&self, name: &str) -> Option<Self> {
+        self.0.get(name).and_then(|json| Self::read(json))
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(|json| serde_json::from_str(json.get()).ok())
+    }
+
+    /// Any value but null.
+    fn value(&self, name: &str) -> Option<Box<RawValue>> {
+        self.0.get(name).filter(|json| json.get() != "null").map(|json| (*json).to_owned())
+    }
+}
+
 impl fmt::Display for NotAnEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the event is neither a request of an Alexa custom skill nor a directive of a smart home skill")
+        f.write_str(match self {
+            Self::Unknown => {
+                "the event is neither a request of an Alexa custom skill nor a directive of a smart home skill"
+            }
+            Self::PayloadVersion2 => "the event is a directive of a smart home skill in payload version 2, not 3",
+        })
     }
 }
 

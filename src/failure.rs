@@ -1,12 +1,14 @@
-//! A fault that happened: its details, its text and its log line.
+//! A fault that happened: its details, its text and its log lines.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::iter::successors;
+use std::time::Duration;
 
-use reqwest::StatusCode;
-use tracing::{error, warn};
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::{StatusCode, Url};
+use tracing::{debug, error, warn};
 
 use crate::fault::{Fault, SettingError};
 use crate::secret::Redactor;
@@ -15,16 +17,59 @@ use crate::secret::Redactor;
 pub struct Failure {
     pub fault: Fault,
     pub setting: Option<SettingError>,
-    /// The HTTP status of the answer, whoever gave it.
-    pub status: Option<StatusCode>,
-    /// The status and headers that show who gave the answer.
-    pub response: Option<String>,
+    /// The answer that showed the fault.
+    pub answer: Option<Box<RawAnswer>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// An answer, whoever gave it.
+#[derive(Clone)]
+pub struct RawAnswer {
+    /// The address that was asked.
+    pub url: Url,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The whole body of a 2xx; the beginning of an error page.
+    pub body: Vec<u8>,
+    /// The time until the headers came.
+    pub waited: Duration,
+}
+
+impl RawAnswer {
+    /// A header's text; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Where a redirect leads.
+    pub fn redirect_target(&self) -> Option<Url> {
+        self.url.join(self.headers.get(LOCATION)?.to_str().ok()?).ok()
+    }
+
+    /// The status and the headers that show who gave the answer. The query of a `Location` is left out: access proxies
+    /// put tokens into it.
+    fn describe(&self, redactor: &Redactor) -> String {
+        const SHOWN: [&str; 7] =
+            ["server", "content-type", "via", "www-authenticate", "cf-mitigated", "cf-ray", "ngrok-error-code"];
+        // Redacted before it is cut: half a secret cannot be found.
+        let cut = |text: &str, length| redactor.redact_text(text).chars().take(length).collect::<String>();
+        let mut parts = vec![format!("status {}", self.status.as_u16())];
+        let values = SHOWN.iter().filter_map(|name| Some((name, self.headers.get(*name)?)));
+        parts.extend(values.map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            format!("{name}: {}", cut(&value, 100))
+        }));
+        parts.extend(self.redirect_target().map(|target| {
+            let target = format!("{}{}", target.origin().ascii_serialization(), target.path());
+            format!("location: {}", cut(&target, 300))
+        }));
+        parts.join(", ")
+    }
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self { fault, setting: None, status: None, response: None, source: None }
+        Self { fault, setting: None, answer: None, source: None }
     }
 }
 
@@ -40,19 +85,32 @@ impl Failure {
         Self { source: Some(source.into()), ..self }
     }
 
+    /// Adds the answer that showed it.
+    pub fn with_answer(self, answer: RawAnswer) -> Self {
+        Self { answer: Some(Box::new(answer)), ..self }
+    }
+
+    /// The status of the answer that showed it.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
     /// What the owner can do about it.
     pub fn remedy(&self) -> &'static str {
         self.setting.map_or(self.fault.entry().remedy, |setting| setting.problem.remedy)
     }
 
-    /// Writes its log line. The line of the request stands beside it.
+    /// Writes its log line, beside that of the event; at DEBUG also the body of the answer.
     pub fn log(&self, redactor: &Redactor) {
         let (cause, remedy) = (self.to_string(), self.remedy());
-        let response = self.response.as_ref().map(|response| redactor.redact_text(response));
+        let response = self.answer.as_ref().map(|answer| answer.describe(redactor));
         if matches!(self.fault, Fault::NoToken | Fault::Late) {
             warn!(cause, remedy, response, "not answered by Home Assistant");
         } else {
             error!(cause, remedy, response, "not answered by Home Assistant");
+        }
+        if let Some(answer) = &self.answer {
+            debug!(response = redactor.redact_body(&answer.body));
         }
     }
 }

@@ -1,23 +1,24 @@
 //! One event in, one reply out, in time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
 use lambda_runtime::LambdaEvent;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tracing::{Instrument, debug, error, info, warn};
 
 use crate::config::Config;
-use crate::event::{Directive, Event, Header, Kind, NotAnEvent, Request};
+use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, Request};
 use crate::failure::Failure;
 use crate::fault::{Fault, SettingError};
-use crate::home_assistant::{Answer, Connection, HomeAssistant, Post};
+use crate::home_assistant::{Answer, Connection, HomeAssistant, Post, Progress};
 use crate::reply;
-use crate::secret::{Redactor, Token};
+use crate::secret::{BadToken, Redactor, Token};
 
 /// Alexa gives up after about 8 s; this leaves 1 s for the network.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(7);
@@ -27,6 +28,9 @@ const SAFETY_MARGIN: Duration = Duration::from_millis(500);
 
 /// How long a late request may take.
 const LATE_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// The longest speech that Alexa accepts, in characters.
+const MAX_SPEECH: usize = 8_000;
 
 /// Answers Alexa's events.
 pub struct Handler {
@@ -52,21 +56,26 @@ impl Handler {
         let start = Instant::now();
         let LambdaEvent { payload, context } = invocation;
         let event = Event::read(&payload).inspect_err(|error| {
-            let remedy = "this function reads only what Alexa's custom skills and smart home skills send; to try it by hand, send a file of events/";
+            let remedy = match error {
+                NotAnEvent::Unknown => "this function reads only what Alexa's custom skills and smart home skills send; to try it by hand, send a file of events/",
+                NotAnEvent::PayloadVersion2 => "in the skill's Smart Home page, choose payload version 3; to try it by hand, send a file of events/",
+            };
             error!(cause = error.to_string(), remedy, "not answered");
         })?;
         let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref()];
-        let redactor = self.redactor.with(tokens.into_iter().flatten().map(Token::authorization));
+        let redactor = self.redactor.with(tokens.into_iter().flatten());
         debug!(request = redactor.redact_json(&payload));
+        log_verdict(&event, &redactor);
 
         let time = time_allowed(context.deadline(), SystemTime::now());
         let outcome = self.answer(&event, payload, time, &redactor).await;
 
-        let status = outcome.as_ref().map_or_else(|failure| failure.status, |answer| Some(answer.status));
+        let status = outcome.as_ref().map_or_else(Failure::status, |answer| Some(answer.status));
         log_event(&event, status.map(|status| status.as_u16()), millis_since(start));
         match outcome {
             Ok(answer) => {
                 debug!(response = redactor.redact_json(&answer.body));
+                warn_of_long_speech(&event, &answer.body);
                 Ok(answer.body)
             }
             Err(failure) => {
@@ -89,11 +98,18 @@ impl Handler {
             (Ok(Some(token)), _) => (token, Fault::TokenRefused),
             (Ok(None), Some(token)) => (token, Fault::LongLivedTokenRefused),
             (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path(), time).await),
-            (Err(_), _) => return Err(Fault::UnusableToken.into()),
+            (Err(BadToken::NotAHeader), _) => return Err(Fault::UnusableToken.into()),
+            (Err(BadToken::Amazons), _) => return Err(Fault::AmazonToken.into()),
         };
-        let body = Bytes::from(Box::<str>::from(payload).into_boxed_bytes());
-        let is_sent = Arc::new(AtomicBool::new(false));
-        let post = Post { path: event.path(), token, body, allow_empty: event.allow_empty(), is_sent: is_sent.clone() };
+        let progress = Rc::<Progress>::default();
+        let post = Post {
+            path: event.path(),
+            token,
+            body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
+            answer_field: event.answer_field(),
+            allow_empty: event.allow_empty(),
+            progress: Rc::clone(&progress),
+        };
         let exchange = async move {
             home_assistant.post(&post).await.map_err(|failure| match failure.fault {
                 Fault::TokenRefused => Failure { fault: refused, ..failure },
@@ -107,13 +123,19 @@ impl Handler {
                 home_assistant.keep(connection);
                 answer
             }),
-            // Home Assistant cancels what it is doing if its client hangs up, which would leave a slow script half done.
-            Err(_) if is_sent.load(Relaxed) => {
-                spawn_local(finish_late(exchange, start, redactor.clone()).in_current_span());
-                Err(Fault::Late.into())
-            }
-            // Nobody expects the request to be carried out any more.
-            Err(_) => Err(Fault::NoConnection.into()),
+            Err(_) => match progress.failure.take() {
+                // Home Assistant cancels what it is doing if its client hangs up, which would leave a slow script half
+                // done.
+                known
+                    if progress.is_sent.load(Relaxed)
+                        && known.as_ref().is_none_or(|failure| failure.answer.is_none()) =>
+                {
+                    spawn_local(finish_late(exchange, start, redactor.clone()).in_current_span());
+                    Err(Fault::Late.into())
+                }
+                // Nobody expects the request to be carried out any more.
+                known => Err(known.unwrap_or(Fault::NoConnection.into())),
+            },
         }
     }
 }
@@ -121,13 +143,14 @@ impl Handler {
 /// Checks whether Home Assistant can be reached; returns what is wrong, which may be just the missing token.
 async fn check_connectivity(home_assistant: &HomeAssistant, path: &str, time: Duration) -> Failure {
     let start = Instant::now();
-    match timeout(time, home_assistant.check(path)).await {
+    let progress = Progress::default();
+    match timeout(time, home_assistant.check(path, &progress)).await {
         Ok(Ok(())) => {
             let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis_since(start));
             Failure::from(Fault::NoToken).with_source(clear)
         }
         Ok(Err(failure)) => failure,
-        Err(_) => Fault::NoAnswer.into(),
+        Err(_) => progress.failure.take().unwrap_or(Fault::NoAnswer.into()),
     }
 }
 
@@ -141,6 +164,7 @@ async fn finish_late(
         Ok((answer, _)) => {
             let (status, ms) = (answer.status.as_u16(), millis_since(start));
             info!(status, ms, "Home Assistant has finished the late request");
+            debug!(response = redactor.redact_json(&answer.body));
         }
         Err(failure) => {
             warn!(ms = millis_since(start), "Home Assistant has not finished the late request");
@@ -153,12 +177,35 @@ async fn finish_late(
 fn log_event(event: &Event, status: Option<u16>, ms: u64) {
     match &event.kind {
         Kind::CustomSkill(Request { r#type: request_type, intent, .. }) => {
-            let intent = intent.as_ref().and_then(|intent| intent.name.as_ref());
             info!(request_type, intent, status, ms, "request");
         }
-        Kind::SmartHome(Directive { header: Header { namespace, name, .. }, .. }) => {
+        Kind::SmartHome(Directive { namespace, name, .. }) => {
             info!(namespace, name, status, ms, "directive");
         }
+    }
+}
+
+/// Logs what Alexa did not like in the answer before: the only explanation of “There was a problem with the requested
+/// skill's response” that there is.
+fn log_verdict(event: &Event, redactor: &Redactor) {
+    if let Kind::CustomSkill(Request { error: Some(AlexaError { r#type, message }), .. }) = &event.kind {
+        let part = |text: &Option<String>| redactor.redact_text(text.as_deref().unwrap_or("unknown"));
+        let cause = format!("{}: {}", part(r#type), part(message));
+        let remedy = "look at the answer before (DEBUG logs it) and at the intent in Home Assistant that gave it; if Alexa found no time for it, at the time in ms";
+        error!(cause, remedy, "Alexa did not accept the answer before");
+    }
+}
+
+fn warn_of_long_speech(event: &Event, answer: &RawValue) {
+    if answer.get().len() <= MAX_SPEECH || !matches!(event.kind, Kind::CustomSkill(_)) {
+        return;
+    }
+    let answer: Value = serde_json::from_str(answer.get()).unwrap_or_default();
+    let speech = &answer["response"]["outputSpeech"];
+    let length = speech["text"].as_str().or(speech["ssml"].as_str()).map_or(0, |text| text.chars().count());
+    if length > MAX_SPEECH {
+        let cause = format!("the speech has {length} characters, and Alexa accepts {MAX_SPEECH}");
+        warn!(cause, remedy = "let the intent or the language model answer in fewer words", "too much to say");
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::mem::take;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,8 +20,10 @@ use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
-use crate::diagnosis::{self, RawAnswer};
-use crate::failure::Failure;
+use crate::diagnosis::{self, Attempt};
+use crate::dns;
+use crate::event::has_object;
+use crate::failure::{Failure, RawAnswer};
 use crate::fault::Fault;
 use crate::reply;
 use crate::secret::Token;
@@ -29,6 +32,9 @@ use crate::tls::{self, ClientCertificate};
 /// How long connecting may take, TLS included. Three SYNs are sent in this time (at 0, 1 and 3 s), and enough of Alexa's
 /// 8 s is left to say what is wrong.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The same for a name with several addresses: hyper gives each an equal part, in which two addresses still get three SYNs.
+const CONNECT_TIMEOUT_OF_SEVERAL: Duration = Duration::from_millis(6_500);
 
 /// A slow home acknowledges a request at once and answers later. If it does not acknowledge in this time, the connection
 /// is dead. Shorter than a request may take, so that the two can be told apart.
@@ -44,7 +50,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 const MAX_ANSWER: usize = 6 * 1024 * 1024;
 
 /// How long to wait for the rest of an error page, which shows who sent it.
-const PAGE_TIMEOUT: Duration = Duration::from_millis(500);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Cloudflare's Browser Integrity Check stops requests without a user agent.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -66,10 +72,20 @@ pub struct Post {
     pub token: Token,
     /// The event, byte for byte.
     pub body: Bytes,
+    /// The object that the answer must have.
+    pub answer_field: &'static str,
     /// Whether an empty answer is valid.
     pub allow_empty: bool,
-    /// Becomes true before the first byte is sent.
+    pub progress: Rc<Progress>,
+}
+
+/// What is known of a request that is under way, for when its time is up.
+#[derive(Default)]
+pub struct Progress {
+    /// Whether a byte of it may have arrived.
     pub is_sent: Arc<AtomicBool>,
+    /// The fault that is certain already: of the first try, or of an answer that is still being read.
+    pub failure: Cell<Option<Failure>>,
 }
 
 /// Home Assistant's answer.
@@ -105,12 +121,12 @@ impl HomeAssistant {
     pub async fn post(&self, post: &Post) -> Result<(Answer, Connection), Failure> {
         // By the wall clock: the monotonic one may stop while the function is frozen.
         let is_fresh = |since: &SystemTime| since.elapsed().is_ok_and(|idle| idle <= MAX_IDLE);
-        let idle = self.idle.take().filter(|(_, since)| is_fresh(since));
-        let client = idle.map_or_else(|| self.new_client(), |(Connection(client), _)| client);
-        match self.exchange(client, post).await {
-            Err(failure) if !post.is_sent.load(Relaxed) && failure.fault.is_transient() => {
+        let idle = self.idle.take().filter(|(_, since)| is_fresh(since)).map(|(connection, _)| connection);
+        match self.exchange(idle, post).await {
+            Err(failure) if !post.progress.is_sent.load(Relaxed) && failure.fault.is_transient() => {
+                post.progress.failure.set(Some(failure));
                 sleep(RETRY_PAUSE).await;
-                self.exchange(self.new_client(), post).await
+                self.exchange(None, post).await
             }
             outcome => outcome,
         }
@@ -127,33 +143,41 @@ impl HomeAssistant {
     ///
     /// # Errors
     /// What would keep a POST from Home Assistant.
-    pub async fn check(&self, path: &str) -> Result<(), Failure> {
-        let answer = self.send(self.new_client().get(self.url(path)), None).await?;
+    pub async fn check(&self, path: &str, progress: &Progress) -> Result<(), Failure> {
+        let client = self.new_client().await?;
+        let answer = self.send(client.get(self.url(path)), true, progress).await?;
         if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
             return Ok(());
         }
-        let fault =
-            if answer.status.is_success() { Fault::NotHomeAssistant } else { diagnosis::classify_answer(&answer) };
-        Err(diagnosis::add_response(fault.into(), &answer))
+        let is_success = answer.status.is_success();
+        let fault = if is_success { Fault::NotHomeAssistant } else { diagnosis::classify_answer(&answer) };
+        Err(Failure::from(fault).with_answer(answer))
     }
 
     /// A client without a connection. All clients share their TLS sessions.
-    fn new_client(&self) -> Client {
-        Client::builder()
+    async fn new_client(&self) -> Result<Client, Failure> {
+        let addresses = dns::lookup(&self.base_url).await?;
+        let connect_timeout = if addresses.len() == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL };
+        let client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(USER_AGENT)
             .default_headers(self.extra_headers.clone())
-            .connect_timeout(CONNECT_TIMEOUT)
+            .resolve_to_addrs(self.base_url.host_str().unwrap_or_default(), &addresses)
+            .connect_timeout(connect_timeout)
             .tcp_user_timeout(ACKNOWLEDGE_TIMEOUT)
             // No TCP keep-alive: a probe that a frozen function cannot answer would close a connection on which Home
             // Assistant is still working.
             .tcp_keepalive(None)
             .tcp_keepalive_interval(None)
             .tcp_keepalive_retries(None)
+            // Other HTTP clients read such headers too, so proxies are full of them.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
             .redirect(Policy::none())
             .no_proxy()
-            .build()
-            .expect("reqwest and this program use the same rustls")
+            .build();
+        Ok(client.expect("reqwest and this program use the same rustls"))
     }
 
     fn url(&self, path: &str) -> Url {
@@ -163,7 +187,12 @@ impl HomeAssistant {
         url
     }
 
-    async fn exchange(&self, client: Client, post: &Post) -> Result<(Answer, Connection), Failure> {
+    async fn exchange(&self, idle: Option<Connection>, post: &Post) -> Result<(Answer, Connection), Failure> {
+        let is_new = idle.is_none();
+        let client = match idle {
+            Some(Connection(client)) => client,
+            None => self.new_client().await?,
+        };
         let request = client
             .post(self.url(post.path))
             .header(AUTHORIZATION, post.token.authorization().clone())
@@ -171,38 +200,41 @@ impl HomeAssistant {
             // The wrapped body hides its length. Without this header the request would be chunked.
             .header(CONTENT_LENGTH, post.body.len())
             .body(wrap_body(post));
-        let answer = self.send(request, Some(&post.is_sent)).await?;
-        let body = extract_reply(&answer, post.allow_empty).map_err(|problem| {
-            let failure = Failure::from(diagnosis::classify_answer(&answer));
-            diagnosis::add_response(Failure { source: problem.map(Into::into), ..failure }, &answer)
-        })?;
-        Ok((Answer { status: answer.status, body }, Connection(client)))
+        let answer = self.send(request, is_new, &post.progress).await?;
+        match extract_reply(&answer, post) {
+            Ok(body) => Ok((Answer { status: answer.status, body }, Connection(client))),
+            Err(failure) => Err(failure.with_answer(answer)),
+        }
     }
 
     /// Sends a request and reads the answer: all of a 2xx, and of an error page as much as comes soon.
-    async fn send(&self, request: RequestBuilder, is_sent: Option<&AtomicBool>) -> Result<RawAnswer, Failure> {
+    async fn send(&self, request: RequestBuilder, is_new: bool, progress: &Progress) -> Result<RawAnswer, Failure> {
         let start = Instant::now();
         let failure = |error: reqwest::Error| {
-            let is_sent = is_sent.map_or(!error.is_connect(), |is_sent| is_sent.load(Relaxed));
-            let fault = diagnosis::classify_error(&error, &self.base_url, is_sent, self.client_certificate.status());
-            Failure::from(fault).with_source(error.without_url())
+            let attempt = Attempt {
+                is_https: self.base_url.scheme() == "https",
+                is_new,
+                is_sent: progress.is_sent.load(Relaxed),
+                client_certificate: self.client_certificate.status(),
+            };
+            Failure::from(diagnosis::classify_error(&error, &attempt)).with_source(error.without_url())
         };
         let mut response = request.send().await.map_err(failure)?;
         self.client_certificate.note_answer();
         let (url, status, headers) = (response.url().clone(), response.status(), take(response.headers_mut()));
         let mut answer = RawAnswer { url, status, headers, body: Vec::new(), waited: start.elapsed() };
-        let reading = read_body(&mut response, &mut answer.body);
         if !status.is_success() {
-            let _ = timeout(PAGE_TIMEOUT, reading).await;
+            let failure = Failure::from(diagnosis::classify_answer(&answer)).with_answer(answer.clone());
+            progress.failure.set(Some(failure));
+            let _ = timeout(PAGE_TIMEOUT, read_body(&mut response, &mut answer.body)).await;
             return Ok(answer);
         }
-        match reading.await {
+        match read_body(&mut response, &mut answer.body).await {
             Ok(true) => Ok(answer),
             Ok(false) => {
-                let problem = "it is larger than the 6 MB that Lambda passes on";
-                Err(diagnosis::add_response(Failure::from(Fault::UnusableAnswer).with_source(problem), &answer))
+                Err(Failure::from(Fault::AnswerTooLarge).with_answer(RawAnswer { body: Vec::new(), ..answer }))
             }
-            Err(error) => Err(diagnosis::add_response(failure(error), &answer)),
+            Err(error) => Err(failure(error).with_answer(answer)),
         }
     }
 }
@@ -218,20 +250,25 @@ async fn read_body(response: &mut Response, body: &mut Vec<u8>) -> reqwest::Resu
     Ok(true)
 }
 
-/// Returns the reply for Alexa in an answer, or what is wrong with its JSON.
-fn extract_reply(answer: &RawAnswer, allow_empty: bool) -> Result<Box<RawValue>, Option<String>> {
+/// Returns the reply for Alexa in an answer.
+fn extract_reply(answer: &RawAnswer, post: &Post) -> Result<Box<RawValue>, Failure> {
+    let failure = || Failure::from(diagnosis::classify_answer(answer));
     match answer.body.trim_ascii() {
-        _ if !answer.status.is_success() => Err(None),
-        b"" if allow_empty => Ok(reply::empty()),
-        b"" => Err(Some("it is empty".to_owned())),
-        json => serde_json::from_slice(json).map_err(|error| Some(format!("it is not JSON: {error}"))),
+        _ if !answer.status.is_success() => Err(failure()),
+        b"" if post.allow_empty => Ok(reply::empty()),
+        b"" => Err(failure().with_source("it is empty")),
+        json => {
+            let json = serde_json::from_slice::<Box<RawValue>>(json);
+            let json = json.map_err(|error| failure().with_source(format!("it is not JSON: {error}")))?;
+            if has_object(&json, post.answer_field) { Ok(json) } else { Err(Fault::NotAReply.into()) }
+        }
     }
 }
 
 /// The body of a request, which notes when it is sent: hyper asks for it once it has a connection, and writes it together
 /// with the head.
 fn wrap_body(post: &Post) -> Body {
-    let is_sent = Arc::clone(&post.is_sent);
+    let is_sent = Arc::clone(&post.progress.is_sent);
     Body::wrap(Full::new(post.body.clone()).map_frame(move |frame| {
         is_sent.store(true, Relaxed);
         frame

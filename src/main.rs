@@ -16,6 +16,7 @@
 //! | `event` | what is read of an event: its kind, token and language |
 //! | `handler` | one event in, one reply out, in time; late requests go on |
 //! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
+//! | `dns` | looks up addresses, and keeps those that can be reached from here |
 //! | `tls` | which servers are trusted; facts about a handshake |
 //! | `diagnosis` | makes a fault of an answer or of a connection's error |
 //! | `fault` | the catalogue of faults: sentence, cause, remedy, Amazon's error type |
@@ -39,6 +40,7 @@
 
 mod config;
 mod diagnosis;
+mod dns;
 mod event;
 mod failure;
 mod fault;
@@ -80,7 +82,13 @@ async fn main() -> ExitCode {
             if !config.verify_certificates {
                 warn!(
                     remedy = "for a certificate of your own, set CA_CERTIFICATE instead",
-                    "NOT_VERIFY_SSL is on: whoever stands between here and Home Assistant can read the access token"
+                    "NOT_VERIFY_SSL is on: whoever is in between can read the access token"
+                );
+            }
+            if config.base_url.scheme() == "http" {
+                warn!(
+                    remedy = "let Home Assistant be reached by https, and let BASE_URL begin with https://",
+                    "BASE_URL begins with http://: whoever is in between can read the access token"
                 );
             }
         }

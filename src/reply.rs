@@ -1,8 +1,7 @@
 //! What Alexa gets instead of Home Assistant's answer: the shape of a fault for each kind of skill.
 
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::event::{Directive, Event, Kind, Request};
 use crate::failure::Failure;
@@ -38,62 +37,33 @@ fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
         Some("CanFulfillIntentRequest") => json!({ "canFulfillIntent": { "canFulfill": "NO" } }),
         _ => return empty(),
     };
-    RawValue::from_string(format!(r#"{{"version":"1.0","response":{response}}}"#)).expect("this is JSON")
+    raw(format!(r#"{{"version":"1.0","response":{response}}}"#))
 }
 
 /// An `ErrorResponse`. Alexa has her own sentences for it.
 fn error_response(directive: &Directive, failure: &Failure, id: &str) -> Box<RawValue> {
-    let Directive { header, endpoint_id } = directive;
-    let (namespace, error_type) = match (header.name.as_deref(), failure.fault.error_type()) {
+    let (namespace, error_type) = match (directive.name.as_deref(), failure.fault.error_type()) {
         (Some("AcceptGrant"), _) => ("Alexa.Authorization", ErrorType::AcceptGrantFailed),
         // A discovery is for no endpoint.
         (Some("Discover"), ErrorType::EndpointUnreachable) => ("Alexa", ErrorType::BridgeUnreachable),
         (_, error_type) => ("Alexa", error_type),
     };
-    let header = ErrorHeader {
-        namespace,
-        name: "ErrorResponse",
-        payload_version: "3",
-        message_id: id,
-        correlation_token: header.correlation_token.as_deref(),
-    };
-    let endpoint = endpoint_id.as_deref().map(|endpoint_id| ErrorEndpoint { endpoint_id });
-    let payload = json!({ "type": error_type, "message": failure.to_string() });
-    to_raw_value(&ErrorMessage { event: ErrorEvent { header, endpoint, payload } }).expect("this is JSON")
-}
-
-#[derive(Serialize)]
-struct ErrorMessage<'a> {
-    event: ErrorEvent<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorEvent<'a> {
-    header: ErrorHeader<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<ErrorEndpoint<'a>>,
-    payload: Value,
-}
-
-/// The directive's ids are echoed byte for byte.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorHeader<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    payload_version: &'a str,
-    message_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_token: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorEndpoint<'a> {
-    endpoint_id: &'a RawValue,
+    let (message_id, payload) = (json!(id), json!({ "type": error_type, "message": failure.to_string() }));
+    // The directive's ids are echoed byte for byte, whatever they are.
+    let correlation = directive.correlation_token.as_ref().map(|token| format!(r#","correlationToken":{token}"#));
+    let endpoint = directive.endpoint_id.as_ref().map(|id| format!(r#","endpoint":{{"endpointId":{id}}}"#));
+    let (correlation, endpoint) = (correlation.unwrap_or_default(), endpoint.unwrap_or_default());
+    let header = format!(
+        r#"{{"namespace":"{namespace}","name":"ErrorResponse","payloadVersion":"3","messageId":{message_id}{correlation}}}"#
+    );
+    raw(format!(r#"{{"event":{{"header":{header}{endpoint},"payload":{payload}}}}}"#))
 }
 
 /// The smallest valid reply of a custom skill.
 pub fn empty() -> Box<RawValue> {
-    RawValue::from_string(r#"{"version":"1.0","response":{}}"#.to_owned()).expect("this is JSON")
+    raw(r#"{"version":"1.0","response":{}}"#.to_owned())
+}
+
+fn raw(json: String) -> Box<RawValue> {
+    RawValue::from_string(json).expect("this is JSON")
 }

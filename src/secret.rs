@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use percent_encoding::percent_decode_str;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -10,9 +11,14 @@ use serde_json::value::RawValue;
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
-/// The token has characters that an HTTP header cannot have, such as a line break or an umlaut.
+/// Why a token must not be sent.
 #[derive(Clone, Copy, Debug)]
-pub struct UnusableToken;
+pub enum BadToken {
+    /// It has characters that an HTTP header cannot have, such as a line break or an umlaut.
+    NotAHeader,
+    /// It is Amazon's own, from Login with Amazon. Home Assistant counts each one as a failed login.
+    Amazons,
+}
 
 /// Home Assistant accepts exactly this: not `bearer`, not two spaces.
 const SCHEME: &str = "Bearer ";
@@ -21,9 +27,12 @@ impl Token {
     /// The token in an event or a setting.
     ///
     /// # Errors
-    /// It cannot be part of a header.
-    pub fn new(text: &str) -> Result<Self, UnusableToken> {
-        secret_header(&format!("{SCHEME}{text}")).map(Self).ok_or(UnusableToken)
+    /// It must not be sent.
+    pub fn new(text: &str) -> Result<Self, BadToken> {
+        if text.starts_with("Atza|") {
+            return Err(BadToken::Amazons);
+        }
+        secret_header(&format!("{SCHEME}{text}")).map(Self).ok_or(BadToken::NotAHeader)
     }
 
     /// The value of the `Authorization` header.
@@ -40,7 +49,7 @@ pub fn secret_header(text: &str) -> Option<HeaderValue> {
 }
 
 /// The fields of events and answers that hold secrets, or say who speaks and where.
-const REDACTED: [&str; 13] = [
+const REDACTED: [&str; 19] = [
     // Requests.
     "accessToken",
     "apiAccessToken",
@@ -48,6 +57,12 @@ const REDACTED: [&str; 13] = [
     "userId",
     "deviceId",
     "personId",
+    "unitId",
+    "persistentUnitId",
+    "persistentEndpointId",
+    "advertisingId",
+    "gadgetId",
+    "Geolocation",
     // Directives, and answers that echo them: the token, AcceptGrant's code, the PIN that disarms an alarm.
     "token",
     "correlationToken",
@@ -59,6 +74,10 @@ const REDACTED: [&str; 13] = [
     "imageUri",
 ];
 
+/// The shortest header value that is redacted, in characters. A shorter one (`on`, `https`) is no secret, and redacting it
+/// would garble the log.
+const SHORTEST_SECRET: usize = 6;
+
 /// Replaces secrets in what is logged by `***`.
 #[derive(Clone, Default)]
 pub struct Redactor {
@@ -67,49 +86,73 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Redacts these header values.
+    /// Redacts these header values, and the credentials in those that begin with a scheme, such as `Basic`.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
-        Self::default().with(headers)
+        let values = headers.into_iter().filter_map(|value| value.to_str().ok()).map(str::trim);
+        let secrets = values.flat_map(|value| [Some(value), value.split_once(' ').map(|(_, credentials)| credentials)]);
+        let secrets = secrets.flatten().map(|secret| secret.trim().to_owned());
+        Self::default().and(secrets.filter(|secret| secret.len() >= SHORTEST_SECRET))
     }
 
-    /// Redacts these header values as well.
-    pub fn with<'a>(&self, headers: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
-        let texts = headers.into_iter().filter_map(|value| value.to_str().ok());
-        let added = texts.map(|text| text.strip_prefix(SCHEME).unwrap_or(text).to_owned());
+    /// Redacts these tokens as well.
+    pub fn with<'a>(&self, tokens: impl IntoIterator<Item = &'a Token>) -> Self {
+        let values = tokens.into_iter().filter_map(|token| token.authorization().to_str().ok());
+        self.and(values.map(|value| value.trim_start_matches(SCHEME).trim().to_owned()))
+    }
+
+    fn and(&self, added: impl Iterator<Item = String>) -> Self {
         let mut secrets: Vec<_> = self.secrets.iter().cloned().chain(added).collect();
         secrets.retain(|secret| !secret.is_empty());
         secrets.sort_by_key(|secret| Reverse(secret.len()));
         Self { secrets }
     }
 
-    /// A text without its secrets.
+    /// A text without its secrets, percent-encoded ones included.
     pub fn redact_text(&self, text: &str) -> String {
+        let plain = self.replace(text);
+        let decoded = percent_decode_str(&plain).decode_utf8_lossy();
+        if decoded == plain {
+            return plain;
+        }
+        let redacted = self.redact_text(&decoded);
+        if redacted == decoded { plain } else { redacted }
+    }
+
+    fn replace(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
     /// JSON without its secrets. JSON that cannot be read is not shown: it may hold some.
     pub fn redact_json(&self, json: &RawValue) -> String {
-        let Ok(mut value) = serde_json::from_str(json.get()) else {
-            return format!("{} bytes that cannot be read as JSON", json.get().len());
-        };
-        self.redact(&mut value);
-        value.to_string()
+        match serde_json::from_str(json.get()) {
+            Ok(value) => self.replace(&self.redact_value(value).to_string()),
+            Err(_) => format!("{} bytes that cannot be read as JSON", json.get().len()),
+        }
     }
 
-    fn redact(&self, value: &mut Value) {
+    /// The beginning of a body without its secrets, whether it is JSON or not.
+    pub fn redact_body(&self, body: &[u8]) -> String {
+        if let Ok(json) = serde_json::from_slice::<&RawValue>(body) {
+            return self.redact_json(json);
+        }
+        let text = self.redact_text(&String::from_utf8_lossy(body));
+        // Of broken JSON, show nothing from the first secret field on.
+        let secret = REDACTED.iter().filter_map(|name| text.find(&format!("\"{name}\""))).min();
+        text[..secret.unwrap_or(text.len())].chars().take(4_000).collect()
+    }
+
+    fn redact_value(&self, value: Value) -> Value {
         match value {
             Value::Object(fields) => {
-                for (name, field) in fields {
-                    if REDACTED.contains(&name.as_str()) {
-                        *field = Value::from("***");
-                    } else {
-                        self.redact(field);
-                    }
-                }
+                let redacted = fields.into_iter().map(|(name, field)| match name.as_str() {
+                    secret if REDACTED.contains(&secret) => (name, Value::from("***")),
+                    _ => (self.redact_text(&name), self.redact_value(field)),
+                });
+                Value::Object(redacted.collect())
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.redact(item)),
-            Value::String(text) => *text = self.redact_text(text),
-            _ => {}
+            Value::Array(items) => items.into_iter().map(|item| self.redact_value(item)).collect(),
+            Value::String(text) => Value::from(self.redact_text(&text)),
+            other => other,
         }
     }
 }
@@ -119,8 +162,9 @@ mod tests {
     use super::*;
 
     fn redacted(json: &str) -> String {
-        let headers = ["abc", "abcd", ""].map(|value| secret_header(value).unwrap());
-        let redactor = Redactor::new(&headers).with([Token::new("t0k").unwrap().authorization()]);
+        let headers =
+            ["geheim", "geheimer", " Basic Z2VoZWlt ", "https", ""].map(|value| secret_header(value).unwrap());
+        let redactor = Redactor::new(&headers).with([&Token::new("t/0/k").unwrap()]);
         redactor.redact_json(&RawValue::from_string(json.to_owned()).unwrap())
     }
 
@@ -137,7 +181,14 @@ mod tests {
 
     #[test]
     fn secrets_are_redacted_in_any_text() {
-        assert_eq!(redacted(r#"{"said":"t0k, abcd, abc and def"}"#), r#"{"said":"***, ***, *** and def"}"#);
+        for (json, expected) in [
+            (r#"{"said":"t/0/k, geheimer, geheim and def"}"#, r#"{"said":"***, ***, *** and def"}"#),
+            (r#"{"t\/0\/k":"Z2VoZWlt"}"#, r#"{"***":"***"}"#),
+            (r#"["a?b=t%2F0%2fk&c", "t%252F0%252Fk", "100%"]"#, r#"["a?b=***&c","***","100%"]"#),
+            (r#"["on https://example.org"]"#, r#"["on https://example.org"]"#),
+        ] {
+            assert_eq!(redacted(json), expected);
+        }
     }
 
     #[test]

@@ -126,8 +126,16 @@ impl ServerCertVerifier for Verifier {
                 return Ok(ServerCertVerified::assertion());
             }
             // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
-            Err(UntrustedChain::new(&error, end_entity, intermediates)
-                .map_or(error, |untrusted| rustls::Error::Other(OtherError(Arc::new(untrusted)))))
+            let problem = match &error {
+                rustls::Error::InvalidCertificate(
+                    CertificateError::Expired | CertificateError::ExpiredContext { .. },
+                ) => {
+                    let leaf_is_valid = self.verify_leaf(end_entity, intermediates, server_name, now);
+                    leaf_is_valid.then_some(CertificateProblem::ExpiredIntermediate)
+                }
+                error => CertificateProblem::new(error, end_entity, intermediates),
+            };
+            Err(problem.map_or(error, |problem| rustls::Error::Other(OtherError(Arc::new(problem)))))
         })
     }
 
@@ -160,34 +168,62 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+impl Verifier {
+    /// Whether the server's certificate is valid if the certificates that were sent with it are trusted.
+    fn verify_leaf(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        sent: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(sent.iter().cloned().map(CertificateDer::into_owned));
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&self.provider)).build();
+        verifier.is_ok_and(|verifier| verifier.verify_server_cert(end_entity, &[], server_name, &[], now).is_ok())
+    }
+}
+
 /// Whether this is an error of webpki that rustls passes on as it is.
 pub fn is_webpki(error: &rustls::Error, expected: &webpki::Error) -> bool {
     matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
         if other.downcast_ref() == Some(expected))
 }
 
-/// No trusted CA issued the server's certificate.
+/// What is wrong with the server's certificates, where rustls says less, or too much.
 #[derive(Debug)]
-pub struct UntrustedChain {
-    /// The server's certificate is not self-signed, and the server sent no other: the chain may be incomplete.
-    pub is_alone: bool,
-    is_self_signed: bool,
-    names: Vec<String>,
+pub enum CertificateProblem {
+    /// No trusted CA issued the server's certificate.
+    Untrusted {
+        /// The server's certificate is not self-signed, and the server sent no other: the chain may be incomplete.
+        is_alone: bool,
+        is_self_signed: bool,
+        names: Vec<String>,
+    },
+    /// The server's own certificate has not expired, but one that was sent with it has.
+    ExpiredIntermediate,
+    /// A certificate is signed in a way that this program cannot check.
+    UnsupportedSignature,
 }
 
-impl UntrustedChain {
-    /// Reads what the server sent, if `error` says that its issuer is not trusted.
+impl CertificateProblem {
+    /// Reads what the server sent; `None` if rustls' error says it well.
     fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
-        // A bad signature: the issuer has the name of a trusted CA, such as its successor. A CA's certificate used as a
-        // server's: what `openssl req -x509` makes.
-        let is_untrusted = matches!(
-            error,
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
-        ) || is_webpki(error, &webpki::Error::CaUsedAsEndEntity);
+        use CertificateError as C;
+        let is_untrusted = match error {
+            // A bad signature: the issuer has the name of a trusted CA, such as its successor.
+            rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => true,
+            rustls::Error::InvalidCertificate(
+                C::UnsupportedSignatureAlgorithmContext { .. }
+                | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            ) => return Some(Self::UnsupportedSignature),
+            // A CA's certificate used as a server's: what `openssl req -x509` makes.
+            error => is_webpki(error, &webpki::Error::CaUsedAsEndEntity),
+        };
         let server = EndEntityCert::try_from(end_entity).ok().filter(|_| is_untrusted)?;
         let is_self_signed = server.issuer() == server.subject();
         let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
-        Some(Self {
+        Some(Self::Untrusted {
             is_alone: !is_self_signed && !sent.any(|certificate| certificate.subject() == server.issuer()),
             is_self_signed,
             names: server.valid_dns_names().map(str::to_owned).collect(),
@@ -195,12 +231,27 @@ impl UntrustedChain {
     }
 }
 
-impl fmt::Display for UntrustedChain {
+impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = if self.names.is_empty() { "no name".to_owned() } else { self.names.join(", ") };
-        let kind = if self.is_self_signed { "self-signed, and" } else { "issued by a CA that is not trusted, and" };
-        write!(f, "it is {kind} for {names}")
+        /// Some certificates have hundreds.
+        const SHOWN_NAMES: usize = 5;
+        match self {
+            Self::Untrusted { is_self_signed, names, .. } => {
+                f.write_str(if *is_self_signed {
+                    "it is self-signed, and for "
+                } else {
+                    "it is issued by a CA that is not trusted, and for "
+                })?;
+                match names.len().saturating_sub(SHOWN_NAMES) {
+                    0 if names.is_empty() => f.write_str("no name"),
+                    0 => f.write_str(&names.join(", ")),
+                    more => write!(f, "{} and {more} other names", names[..SHOWN_NAMES].join(", ")),
+                }
+            }
+            Self::ExpiredIntermediate => f.write_str("its own certificate is still valid"),
+            Self::UnsupportedSignature => f.write_str("the signature algorithm is not supported"),
+        }
     }
 }
 
-impl Error for UntrustedChain {}
+impl Error for CertificateProblem {}
