@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{StatusCode, Url};
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::fault::{Fault, SettingError};
 use crate::secret::Redactor;
@@ -111,6 +111,19 @@ impl Failure {
         }
         if let Some(answer) = &self.answer {
             debug!(response = redactor.redact_body(&answer.body));
+        }
+    }
+}
+
+/// Writes the log line about account linking: whether it can reach Home Assistant, and what it needs besides.
+pub fn log_linking(outcome: Result<(), Failure>, needs: Option<&str>, redactor: &Redactor) {
+    match outcome {
+        Ok(()) if needs.is_none() => info!("account linking can reach Home Assistant"),
+        Ok(()) => warn!(needs, "account linking can reach Home Assistant, but needs more than this check can show"),
+        Err(failure) => {
+            let response = failure.answer.as_ref().map(|answer| answer.describe(redactor));
+            let (cause, remedy) = (failure.to_string(), failure.fault.linking_remedy());
+            warn!(cause, remedy, needs, response, "account linking cannot reach Home Assistant");
         }
     }
 }

@@ -217,6 +217,27 @@ impl Fault {
                 "look for what hangs in Home Assistant; an intent with async_action: true answers at once"),
         }
     }
+
+    /// What the owner can do about it if it keeps Amazon's servers from account linking.
+    #[rustfmt::skip] // A table.
+    pub fn linking_remedy(self) -> &'static str {
+        match self {
+            Self::LoginRequired | Self::LoginPageOrTokenRefused =>
+                "let the path /auth pass without a login: at Cloudflare Access by an application of its own for the path auth with a Bypass policy (Amazon's servers send no service token and none of EXTRA_HEADERS), in a proxy by an exception from its password or forward-auth; Home Assistant's own login protects the path",
+            Self::Firewall | Self::RateLimited | Self::BadRequest | Self::RequestTooLarge =>
+                "let the path /auth pass from everywhere and without a key: at Cloudflare turn off Bot Fight Mode, and add a WAF custom rule with the action Skip for paths that start with /auth; no list of addresses or countries can know Amazon's servers, and they send none of EXTRA_HEADERS",
+            Self::BadGateway | Self::ProxyTimeout =>
+                "let the proxy pass the path /auth on to Home Assistant's own address and port, as it does with /api/alexa",
+            Self::ClientCertificateRequired | Self::ClientCertificateRefused | Self::HandshakeRefused =>
+                "let the path /auth pass without a client certificate, for Amazon's servers have none; if the server requests it for every path, account linking cannot work there: use another name or port without it, or LONG_LIVED_ACCESS_TOKEN",
+            Self::NoAnswer =>
+                "Amazon's servers wait 4.5 s for the path /auth: look into the log of Home Assistant and of the proxy in front of it for what takes so long",
+            Self::ClosedUnsent | Self::ConnectionClosed | Self::PlainConnectionClosed | Self::HandshakeClosed =>
+                "something closes the connection on the path /auth without an answer: look into the log of the proxy or firewall in front of Home Assistant",
+            _ =>
+                "let the proxy in front of Home Assistant pass the path /auth on to it, unchanged, as it does with /api/alexa",
+        }
+    }
 }
 
 impl Entry {

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info, warn};
 
 use crate::config::Config;
 use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, Request};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::fault::{Fault, SettingError};
 use crate::home_assistant::{Answer, Connection, HomeAssistant, Post, Progress};
 use crate::reply;
@@ -25,6 +25,9 @@ const RESPONSE_DEADLINE: Duration = Duration::from_secs(7);
 
 /// The time to hand over the reply before Lambda stops the function.
 const SAFETY_MARGIN: Duration = Duration::from_millis(500);
+
+/// How long Amazon's servers wait for Home Assistant when an account is linked.
+const LINKING_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// How long a late request may take.
 const LATE_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -97,7 +100,7 @@ impl Handler {
         let (token, refused) = match (event.token.clone(), self.long_lived_token.clone()) {
             (Ok(Some(token)), _) => (token, Fault::TokenRefused),
             (Ok(None), Some(token)) => (token, Fault::LongLivedTokenRefused),
-            (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path(), time).await),
+            (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path(), time, redactor).await),
             (Err(BadToken::NotAHeader), _) => return Err(Fault::UnusableToken.into()),
             (Err(BadToken::Amazons), _) => return Err(Fault::AmazonToken.into()),
         };
@@ -140,18 +143,27 @@ impl Handler {
     }
 }
 
-/// Checks whether Home Assistant can be reached; returns what is wrong, which may be just the missing token.
-async fn check_connectivity(home_assistant: &HomeAssistant, path: &str, time: Duration) -> Failure {
+/// Checks whether Home Assistant can be reached, and then whether account linking can reach it; returns what is wrong,
+/// which may be just the missing token.
+async fn check_connectivity(
+    home_assistant: &HomeAssistant,
+    path: &str,
+    time: Duration,
+    redactor: &Redactor,
+) -> Failure {
     let start = Instant::now();
     let progress = Progress::default();
     match timeout(time, home_assistant.check(path, &progress)).await {
-        Ok(Ok(())) => {
-            let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis_since(start));
-            Failure::from(Fault::NoToken).with_source(clear)
-        }
-        Ok(Err(failure)) => failure,
-        Err(_) => progress.failure.take().unwrap_or(Fault::NoAnswer.into()),
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => return failure,
+        Err(_) => return progress.failure.take().unwrap_or(Fault::NoAnswer.into()),
     }
+    let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis_since(start));
+    let time = LINKING_TIMEOUT.min(time.saturating_sub(start.elapsed()));
+    let linking = timeout(time, home_assistant.check_linking()).await;
+    let linking = linking.unwrap_or_else(|_| Err(Fault::NoAnswer.into()));
+    failure::log_linking(linking, home_assistant.linking_needs.as_deref(), redactor);
+    Failure::from(Fault::NoToken).with_source(clear)
 }
 
 /// Waits for the end of a late request and logs it. Closes its connection.

@@ -16,6 +16,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
@@ -58,11 +59,18 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 /// A person's Home Assistant.
 pub struct HomeAssistant {
     base_url: Url,
-    extra_headers: HeaderMap,
-    tls: ClientConfig,
-    client_certificate: Arc<ClientCertificate>,
+    relay: Identity,
+    /// What account linking needs and these settings do not give, which no check can show.
+    pub linking_needs: Option<String>,
     /// The last connection that answered in time, and when it became idle.
     idle: Cell<Option<(Connection, SystemTime)>>,
+}
+
+/// What a client shows of itself.
+struct Identity {
+    tls: ClientConfig,
+    client_certificate: Arc<ClientCertificate>,
+    headers: HeaderMap,
 }
 
 /// An event to send.
@@ -102,12 +110,25 @@ pub struct Connection(Client);
 impl HomeAssistant {
     /// The Home Assistant of these settings.
     pub fn new(config: Config) -> Self {
-        let client_certificate = Arc::new(ClientCertificate::new(config.client_certificate.clone()));
+        let client_certificate = Arc::new(ClientCertificate::new(config.client_certificate));
+        let own_cas = config.verify_certificates.then_some(&*config.ca_certificates);
+        let is_public = config.verify_certificates && config.ca_certificates.is_empty();
+        let needs: Vec<_> = [
+            (config.base_url.scheme() != "https", "https://"),
+            (config.base_url.port_or_known_default() != Some(443), "port 443"),
+            (!is_public, "a certificate of a public CA, which CA_CERTIFICATE and NOT_VERIFY_SSL do not replace"),
+        ]
+        .into_iter()
+        .filter_map(|(is_missing, need)| is_missing.then_some(need))
+        .collect();
         Self {
-            tls: tls::client_config(&config, Arc::clone(&client_certificate)),
-            client_certificate,
+            linking_needs: (!needs.is_empty()).then(|| needs.join(", ")),
+            relay: Identity {
+                tls: tls::client_config(own_cas, Arc::clone(&client_certificate)),
+                client_certificate,
+                headers: config.extra_headers,
+            },
             base_url: config.base_url,
-            extra_headers: config.extra_headers,
             idle: Cell::default(),
         }
     }
@@ -138,14 +159,34 @@ impl HomeAssistant {
         self.idle.set(Some((connection, SystemTime::now())));
     }
 
-    /// Checks whether this path can be reached, by a GET without a token: Home Assistant answers 405 before it looks for
-    /// one, so that it counts no failed login.
+    /// Checks whether events can reach this path.
     ///
     /// # Errors
     /// What would keep a POST from Home Assistant.
     pub async fn check(&self, path: &str, progress: &Progress) -> Result<(), Failure> {
-        let client = self.new_client().await?;
-        let answer = self.send(client.get(self.url(path)), true, progress).await?;
+        self.look(&self.relay, path, progress).await
+    }
+
+    /// Checks whether account linking can reach Home Assistant: as Amazon's servers, which have neither the extra headers
+    /// nor the client certificate.
+    ///
+    /// # Errors
+    /// What would keep Amazon's servers from Home Assistant.
+    pub async fn check_linking(&self) -> Result<(), Failure> {
+        let client_certificate = Arc::new(ClientCertificate::new(None));
+        let mut tls = self.relay.tls.clone();
+        tls.client_auth_cert_resolver = Arc::clone(&client_certificate) as _;
+        tls.resumption = Resumption::disabled();
+        let amazon = Identity { tls, client_certificate, headers: HeaderMap::new() };
+        self.look(&amazon, "/auth/token", &Progress::default()).await
+    }
+
+    /// A GET without a token: Home Assistant answers 405 before it looks for one, so that it counts no failed login.
+    async fn look(&self, identity: &Identity, path: &str, progress: &Progress) -> Result<(), Failure> {
+        let client = self.new_client(identity).await?;
+        // Not to be told as unsent if the connection is closed.
+        progress.is_sent.store(true, Relaxed);
+        let answer = self.send(identity, client.get(self.url(path)), true, progress).await?;
         if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
             return Ok(());
         }
@@ -154,14 +195,14 @@ impl HomeAssistant {
         Err(Failure::from(fault).with_answer(answer))
     }
 
-    /// A client without a connection. All clients share their TLS sessions.
-    async fn new_client(&self) -> Result<Client, Failure> {
+    /// A client without a connection. All clients of an identity share their TLS sessions.
+    async fn new_client(&self, identity: &Identity) -> Result<Client, Failure> {
         let addresses = dns::lookup(&self.base_url).await?;
         let connect_timeout = if addresses.len() == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL };
         let client = Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(identity.tls.clone())
             .user_agent(USER_AGENT)
-            .default_headers(self.extra_headers.clone())
+            .default_headers(identity.headers.clone())
             .resolve_to_addrs(self.base_url.host_str().unwrap_or_default(), &addresses)
             .connect_timeout(connect_timeout)
             .tcp_user_timeout(ACKNOWLEDGE_TIMEOUT)
@@ -191,7 +232,7 @@ impl HomeAssistant {
         let is_new = idle.is_none();
         let client = match idle {
             Some(Connection(client)) => client,
-            None => self.new_client().await?,
+            None => self.new_client(&self.relay).await?,
         };
         let request = client
             .post(self.url(post.path))
@@ -200,7 +241,7 @@ impl HomeAssistant {
             // The wrapped body hides its length. Without this header the request would be chunked.
             .header(CONTENT_LENGTH, post.body.len())
             .body(wrap_body(post));
-        let answer = self.send(request, is_new, &post.progress).await?;
+        let answer = self.send(&self.relay, request, is_new, &post.progress).await?;
         match extract_reply(&answer, post) {
             Ok(body) => Ok((Answer { status: answer.status, body }, Connection(client))),
             Err(failure) => Err(failure.with_answer(answer)),
@@ -208,19 +249,25 @@ impl HomeAssistant {
     }
 
     /// Sends a request and reads the answer: all of a 2xx, and of an error page as much as comes soon.
-    async fn send(&self, request: RequestBuilder, is_new: bool, progress: &Progress) -> Result<RawAnswer, Failure> {
+    async fn send(
+        &self,
+        identity: &Identity,
+        request: RequestBuilder,
+        is_new: bool,
+        progress: &Progress,
+    ) -> Result<RawAnswer, Failure> {
         let start = Instant::now();
         let failure = |error: reqwest::Error| {
             let attempt = Attempt {
                 is_https: self.base_url.scheme() == "https",
                 is_new,
                 is_sent: progress.is_sent.load(Relaxed),
-                client_certificate: self.client_certificate.status(),
+                client_certificate: identity.client_certificate.status(),
             };
             Failure::from(diagnosis::classify_error(&error, &attempt)).with_source(error.without_url())
         };
         let mut response = request.send().await.map_err(failure)?;
-        self.client_certificate.note_answer();
+        identity.client_certificate.note_answer();
         let (url, status, headers) = (response.url().clone(), response.status(), take(response.headers_mut()));
         let mut answer = RawAnswer { url, status, headers, body: Vec::new(), waited: start.elapsed() };
         if !status.is_success() {

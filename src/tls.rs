@@ -13,19 +13,21 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
-use crate::config::Config;
-
-/// TLS 1.2 and 1.3 on ring, for HTTP/1.1.
-pub fn client_config(config: &Config, client_certificate: Arc<ClientCertificate>) -> ClientConfig {
+/// TLS 1.2 and 1.3 on ring, for HTTP/1.1. Trusts the public CAs and these; `None` accepts any certificate.
+pub fn client_config(
+    own_cas: Option<&[CertificateDer<'static>]>,
+    client_certificate: Arc<ClientCertificate>,
+) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
-    let trusted = config.verify_certificates.then(|| {
-        // Mozilla's CAs, which Amazon trusts too, and the owner's.
+    let trusted = own_cas.map(|own_cas| {
+        // Mozilla's CAs, which Amazon trusts too.
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        roots.add_parsable_certificates(config.ca_certificates.iter().cloned());
+        roots.add_parsable_certificates(own_cas.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
         verifier.build().expect("there are CAs")
     });
-    let verifier = Verifier { trusted, own: config.ca_certificates.clone(), provider: Arc::clone(&provider) };
+    let own = own_cas.unwrap_or_default().to_vec();
+    let verifier = Verifier { trusted, own, provider: Arc::clone(&provider) };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")
