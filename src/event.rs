@@ -33,6 +33,18 @@ pub struct Request {
     pub intent: Option<String>,
     /// Why Alexa could not use the answer before.
     pub error: Option<AlexaError>,
+    /// What Alexa must get to say something before the answer. She accepts that for a launch and an intent alone.
+    pub progressive: Option<ProgressiveAccess>,
+}
+
+/// Access to Amazon's API for progressive responses.
+pub struct ProgressiveAccess {
+    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
+    pub endpoint: String,
+    /// Amazon's token. It is for this endpoint and nobody else.
+    pub token: Token,
+    pub request_id: String,
+    pub locale: String,
 }
 
 /// Alexa's verdict on the answer before. It comes with a `SessionEndedRequest` and with `System.ExceptionEncountered`.
@@ -71,9 +83,10 @@ impl Event {
         let envelope = Object::read(json).ok_or(NotAnEvent::Unknown)?;
         if let Some(request) = envelope.object("request") {
             // A request outside a session has only `context`.
-            let owners = [envelope.object("session"), envelope.object("context").and_then(|it| it.object("System"))];
-            let tokens = owners.map(|owner| owner?.object("user")?.text("accessToken"));
-            return Ok(Self::new(Kind::CustomSkill(Request::read(&request)), tokens));
+            let system = envelope.object("context").and_then(|context| context.object("System")).unwrap_or_default();
+            let users = [envelope.object("session").unwrap_or_default().object("user"), system.object("user")];
+            let tokens = users.map(|user| user?.text("accessToken"));
+            return Ok(Self::new(Kind::CustomSkill(Request::read(&request, &system)), tokens));
         }
         let Some(directive) = envelope.object("directive") else {
             let is_version_2 = envelope.object("header").is_some();
@@ -90,6 +103,14 @@ impl Event {
     fn new(kind: Kind, tokens: impl IntoIterator<Item = Option<String>>) -> Self {
         let token = tokens.into_iter().flatten().find(|token| !token.is_empty());
         Self { kind, token: token.map(|token| Token::new(&token)).transpose() }
+    }
+
+    /// What Alexa must get to say something before the answer.
+    pub fn progressive(&self) -> Option<&ProgressiveAccess> {
+        match &self.kind {
+            Kind::CustomSkill(request) => request.progressive.as_ref(),
+            Kind::SmartHome(_) => None,
+        }
     }
 
     /// Home Assistant's path for such an event, under `BASE_URL`.
@@ -120,16 +141,27 @@ pub fn has_object(json: &RawValue, name: &str) -> bool {
 }
 
 impl Request {
-    fn read(request: &Object) -> Self {
-        let r#type = request.text("type");
+    fn read(request: &Object, system: &Object) -> Self {
+        let (r#type, locale) = (request.text("type"), request.text("locale"));
         // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
         let has_verdict = matches!(r#type.as_deref(), Some("SessionEndedRequest" | "System.ExceptionEncountered"));
         let error = request.object("error").filter(|_| has_verdict);
+        let progressive = || {
+            Some(ProgressiveAccess {
+                endpoint: system.text("apiEndpoint")?,
+                token: Token::new(&system.text("apiAccessToken").filter(|token| !token.is_empty())?).ok()?,
+                request_id: request.text("requestId")?,
+                locale: locale.clone().unwrap_or_default(),
+            })
+        };
+        let progressive =
+            if matches!(r#type.as_deref(), Some("LaunchRequest" | "IntentRequest")) { progressive() } else { None };
         Self {
-            r#type,
-            locale: request.text("locale"),
+            progressive,
             intent: request.object("intent").and_then(|intent| intent.text("name")),
             error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
+            r#type,
+            locale,
         }
     }
 }

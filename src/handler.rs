@@ -17,6 +17,7 @@ use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, Request};
 use crate::failure::{self, Failure};
 use crate::fault::{Fault, SettingError};
 use crate::home_assistant::{Answer, Connection, HomeAssistant, Post, Progress};
+use crate::progressive::Progressive;
 use crate::reply;
 use crate::secret::{BadToken, Redactor, Token};
 
@@ -41,14 +42,18 @@ pub struct Handler {
     home_assistant: Result<HomeAssistant, SettingError>,
     long_lived_token: Option<Token>,
     redactor: Redactor,
+    progressive: Progressive,
 }
 
 impl Handler {
     /// A handler with these settings. If one is missing or invalid, every reply says so.
     pub fn new(config: Result<Config, SettingError>) -> Self {
-        let secrets = |config: &Config| (config.long_lived_token.clone(), Redactor::new(config.extra_headers.values()));
-        let (long_lived_token, redactor) = config.as_ref().map(secrets).unwrap_or_default();
-        Self { home_assistant: config.map(HomeAssistant::new), long_lived_token, redactor }
+        let parts = |config: &Config| {
+            let redactor = Redactor::new(config.extra_headers.values());
+            (config.long_lived_token.clone(), redactor, Progressive::new(config.ca_certificates.clone()))
+        };
+        let (long_lived_token, redactor, progressive) = config.as_ref().map(parts).unwrap_or_default();
+        Self { home_assistant: config.map(HomeAssistant::new), long_lived_token, redactor, progressive }
     }
 
     /// Answers an event: with Home Assistant's bytes, or with what is wrong.
@@ -65,7 +70,8 @@ impl Handler {
             };
             error!(cause = error.to_string(), remedy, "not answered");
         })?;
-        let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref()];
+        let amazons = event.progressive().map(|access| &access.token);
+        let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref(), amazons];
         let redactor = self.redactor.with(tokens.into_iter().flatten());
         debug!(request = redactor.redact_json(&payload));
         log_verdict(&event, &redactor);
@@ -121,7 +127,8 @@ impl Handler {
         };
         let start = Instant::now();
         let mut exchange = Box::pin(exchange);
-        match timeout(time, &mut exchange).await {
+        let answer = timeout(time, &mut exchange);
+        match self.progressive.accompany(event.progressive(), answer).await {
             Ok(outcome) => outcome.map(|(answer, connection)| {
                 home_assistant.keep(connection);
                 answer

@@ -173,7 +173,7 @@ impl HomeAssistant {
     /// # Errors
     /// What would keep Amazon's servers from Home Assistant.
     pub async fn check_linking(&self) -> Result<(), Failure> {
-        let client_certificate = Arc::new(ClientCertificate::new(None));
+        let client_certificate = Arc::<ClientCertificate>::default();
         let mut tls = self.relay.tls.clone();
         tls.client_auth_cert_resolver = Arc::clone(&client_certificate) as _;
         tls.resumption = Resumption::disabled();

@@ -16,6 +16,7 @@
 //! | `event` | what is read of an event: its kind, token and language |
 //! | `handler` | one event in, one reply out, in time; late requests go on |
 //! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
+//! | `progressive` | “One moment.”, while Home Assistant is slow |
 //! | `dns` | looks up addresses, and keeps those that can be reached from here |
 //! | `tls` | which servers are trusted; facts about a handshake |
 //! | `diagnosis` | makes a fault of an answer or of a connection's error |
@@ -49,6 +50,7 @@ mod home_assistant;
 mod log;
 mod messages;
 mod pem;
+mod progressive;
 mod reply;
 mod secret;
 mod tls;

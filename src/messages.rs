@@ -17,6 +17,7 @@ pub struct Messages {
     pub insecure: &'static str,
     pub bad_answer: &'static str,
     pub late: &'static str,
+    pub one_moment: &'static str,
 }
 
 impl Messages {
@@ -51,6 +52,7 @@ const AR: Messages = Messages {
     insecure: "لا أستطيع الاتصال بـ Home Assistant بشكل آمن. يرجى التحقق من شهادته. يوضح سجل دالة Lambda سبب المشكلة.",
     bad_answer: "لم يعطِ Home Assistant إجابة يمكنني استخدامها. يوجد المزيد في سجله وفي سجل دالة Lambda.",
     late: "لا يزال Home Assistant يعمل على ذلك.",
+    one_moment: "لحظة من فضلك.",
 };
 
 const DE: Messages = Messages {
@@ -67,6 +69,7 @@ const DE: Messages = Messages {
     insecure: "Ich kann mich nicht sicher mit Home Assistant verbinden. Bitte prüfe sein Zertifikat. Im Protokoll der Lambda-Funktion steht, was daran falsch ist.",
     bad_answer: "Home Assistant hat keine brauchbare Antwort gegeben. Mehr steht in seinem Protokoll und in dem der Lambda-Funktion.",
     late: "Home Assistant arbeitet noch daran.",
+    one_moment: "Einen Moment.",
 };
 
 const EN: Messages = Messages {
@@ -83,6 +86,7 @@ const EN: Messages = Messages {
     insecure: "I cannot connect to Home Assistant securely. Please check its certificate. The log of the Lambda function says what is wrong.",
     bad_answer: "Home Assistant gave no answer that I can use. Its log and the log of the Lambda function say more.",
     late: "Home Assistant is still working on it.",
+    one_moment: "One moment.",
 };
 
 const ES: Messages = Messages {
@@ -99,6 +103,7 @@ const ES: Messages = Messages {
     insecure: "No puedo conectarme a Home Assistant de forma segura. Revisa su certificado. El registro de la función Lambda dice qué le pasa.",
     bad_answer: "Home Assistant no ha dado una respuesta que yo pueda usar. Su registro y el de la función Lambda dicen más.",
     late: "Home Assistant todavía está trabajando en ello.",
+    one_moment: "Un momento.",
 };
 
 const FR: Messages = Messages {
@@ -115,6 +120,7 @@ const FR: Messages = Messages {
     insecure: "Je ne peux pas me connecter à Home Assistant de façon sûre. Vérifiez son certificat. Le journal de la fonction Lambda dit ce qui ne va pas.",
     bad_answer: "Home Assistant n’a pas donné de réponse utilisable. Son journal et celui de la fonction Lambda en disent plus.",
     late: "Home Assistant y travaille encore.",
+    one_moment: "Un instant.",
 };
 
 const HI: Messages = Messages {
@@ -131,6 +137,7 @@ const HI: Messages = Messages {
     insecure: "मैं Home Assistant से सुरक्षित रूप से कनेक्ट नहीं कर पा रही। कृपया उसका सर्टिफ़िकेट जाँचें। Lambda फ़ंक्शन के लॉग में कारण लिखा है।",
     bad_answer: "Home Assistant ने कोई काम का जवाब नहीं दिया। उसके लॉग और Lambda फ़ंक्शन के लॉग में ज़्यादा जानकारी है।",
     late: "Home Assistant अभी इस पर काम कर रहा है।",
+    one_moment: "एक क्षण।",
 };
 
 const IT: Messages = Messages {
@@ -147,6 +154,7 @@ const IT: Messages = Messages {
     insecure: "Non riesco a collegarmi a Home Assistant in modo sicuro. Controlla il suo certificato. Il log della funzione Lambda dice che cosa non va.",
     bad_answer: "Home Assistant non ha dato una risposta che io possa usare. Il suo log e quello della funzione Lambda dicono di più.",
     late: "Home Assistant ci sta ancora lavorando.",
+    one_moment: "Un momento.",
 };
 
 const JA: Messages = Messages {
@@ -163,6 +171,7 @@ const JA: Messages = Messages {
     insecure: "Home Assistant に安全に接続できません。証明書を確認してください。原因は Lambda 関数のログにあります。",
     bad_answer: "Home Assistant から使える応答がありませんでした。詳しくは Home Assistant と Lambda 関数のログを見てください。",
     late: "Home Assistant はまだ処理しています。",
+    one_moment: "少々お待ちください。",
 };
 
 const NL: Messages = Messages {
@@ -179,6 +188,7 @@ const NL: Messages = Messages {
     insecure: "Ik kan geen veilige verbinding maken met Home Assistant. Controleer het certificaat. In het logboek van de Lambda-functie staat wat er mis is.",
     bad_answer: "Home Assistant gaf geen antwoord waar ik iets mee kan. In zijn logboek en in dat van de Lambda-functie staat meer.",
     late: "Home Assistant is er nog mee bezig.",
+    one_moment: "Een ogenblik.",
 };
 
 const PT: Messages = Messages {
@@ -195,4 +205,5 @@ const PT: Messages = Messages {
     insecure: "Não consigo me conectar ao Home Assistant com segurança. Verifique o certificado. O log da função Lambda diz o que está errado.",
     bad_answer: "O Home Assistant não deu uma resposta que eu possa usar. O log dele e o da função Lambda dizem mais.",
     late: "O Home Assistant ainda está trabalhando nisso.",
+    one_moment: "Um momento.",
 };

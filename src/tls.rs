@@ -39,16 +39,17 @@ pub fn client_config(
 }
 
 /// The certificate of `CLIENT_CERTIFICATE`, if it is set, and what servers made of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ClientCertificate {
     certificate: Option<Arc<CertifiedKey>>,
     status: Mutex<ClientCertificateStatus>,
 }
 
 /// What is known of a server's wish for a client certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificateStatus {
     /// No server has requested one.
+    #[default]
     NotRequested,
     /// A server has requested one, and there was none to show.
     NotShown,
@@ -63,7 +64,7 @@ pub enum ClientCertificateStatus {
 impl ClientCertificate {
     /// Shows this certificate to servers that request one, or none.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
-        Self { certificate, status: Mutex::new(ClientCertificateStatus::NotRequested) }
+        Self { certificate, ..Self::default() }
     }
 
     pub fn status(&self) -> ClientCertificateStatus {

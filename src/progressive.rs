@@ -1,0 +1,83 @@
+//! “One moment.”: Alexa says something while Home Assistant is slow.
+//!
+//! Nothing depends on it: a progressive response that fails, or comes too late, is only missing.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Result};
+use rustls::pki_types::CertificateDer;
+use serde_json::json;
+use tokio::select;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::event::ProgressiveAccess;
+use crate::messages::Messages;
+use crate::tls;
+
+/// How long Home Assistant may be silent.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+
+/// How long Amazon may take. Later, the answer itself would be near.
+const CALL_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// How long an answer waits for a call that is under way: Alexa drops a progressive response that comes after the answer.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// Amazon's API for progressive responses.
+#[derive(Default)]
+pub struct Progressive {
+    /// `CA_CERTIFICATE`. The other settings for Home Assistant's server do not hold for Amazon's.
+    ca_certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Progressive {
+    pub fn new(ca_certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self { ca_certificates }
+    }
+
+    /// Waits for an answer, and lets Alexa say “One moment.” if it takes long.
+    pub async fn accompany<T>(&self, access: Option<&ProgressiveAccess>, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        let Some(access) = access else { return answer.await };
+        if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+            return answer;
+        }
+        let mut call = pin!(timeout(CALL_TIMEOUT, async {
+            match self.speak(access).await {
+                Ok(status) => debug!(status, "progressive response"),
+                Err(error) => debug!(cause = error.without_url().to_string(), "no progressive response"),
+            }
+        }));
+        select! {
+            biased;
+            answer = &mut answer => {
+                let _ = timeout(GRACE, call).await;
+                answer
+            }
+            _ = &mut call => answer.await,
+        }
+    }
+
+    /// Sends a progressive response; returns the status of Amazon's answer.
+    async fn speak(&self, access: &ProgressiveAccess) -> Result<u16> {
+        let speech = format!("<speak>{}</speak>", Messages::for_locale(&access.locale).one_moment);
+        let directive = json!({ "type": "VoicePlayer.Speak", "speech": speech });
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls::client_config(Some(&self.ca_certificates), Arc::default()))
+            .https_only(true)
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()?;
+        let request = client
+            .post(format!("{}/v1/directives", access.endpoint.trim_end_matches('/')))
+            .header(AUTHORIZATION, access.token.authorization().clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(json!({ "header": { "requestId": access.request_id }, "directive": directive }).to_string());
+        Ok(request.send().await?.status().as_u16())
+    }
+}
