@@ -114,6 +114,7 @@ fn untrusted_certificates_are_refused() {
             (root.issue(EXPIRED), "certificate has expired", "renew it"),
             (root.issue(2080..2090), "certificate is not valid yet", "clock"),
             (root.issue_for("other.example.org", YEARS), "certificate is for another name", "a name that"),
+            (Identity::x509_v1(), "X.509 version 1", "make it again with a name"),
             (root.issue(YEARS).forged(), "certificate cannot be used", "public CA"),
         ] {
             let server = || identity.server_with(versions, None);

@@ -134,7 +134,8 @@ fn wrong_addresses_are_named() {
         (WRONG_ADDRESS, 400, &[], "<html>The plain HTTP request was sent to HTTPS port</html>", https),
         (WRONG_ADDRESS, 400, &[], "Client sent an HTTP request to an HTTPS server.\n", https),
         (WRONG_ADDRESS, 400, &[], "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />", https),
-        (WRONG_ADDRESS, 200, &[HTML], "<!DOCTYPE html><title>Home Assistant</title>", "content-type: text/html"),
+        (WRONG_ADDRESS, 200, &[], "<!DOCTYPE html><title>Home Assistant</title>", "not Home Assistant's"),
+        (WRONG_ADDRESS, 200, &[HTML], "Home Assistant", "content-type: text/html"),
         (WRONG_ADDRESS, 200, &[("server", "Caddy")], "", "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[("server", "Caddy")], " \r\n", "server: Caddy"),
         (BAD_ANSWER, 418, &[], "", "not one that Home Assistant gives"),
@@ -197,10 +198,12 @@ fn failed_connections_are_named() {
     let secure = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
     let ssh = Home::start(None, |_| ready(Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())));
     let closing = Home::raw(|_| ready(()));
-    // Sends the alert "protocol version", as a TLS 1.1 server does.
-    let old = Home::raw(|mut stream| async move {
-        let _ = stream.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 70]).await;
-        pending::<()>().await;
+    // TLS alerts: handshake failure, protocol version (of a TLS 1.1 server), unrecognised name, certificate required.
+    let [failure, version, name, certificate] = [40, 70, 112, 116].map(|alert| {
+        Home::raw(move |mut stream| async move {
+            let _ = stream.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, alert]).await;
+            pending::<()>().await;
+        })
     });
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let address = |listener: &TcpListener| listener.local_addr().unwrap();
@@ -221,7 +224,10 @@ fn failed_connections_are_named() {
         (ssh.url(), WRONG_ADDRESS, ["does not speak plain HTTP", ""]),
         (https(&plain), WRONG_ADDRESS, ["does not speak TLS", "let BASE_URL begin with http://"]),
         (secure.url().replace("https:", "http:"), WRONG_ADDRESS, ["not speak plain HTTP", "begin with https://"]),
-        (https(&old), INSECURE, ["TLS 1.2 or 1.3", ""]),
+        (https(&failure), INSECURE, ["TLS 1.2 or 1.3", ""]),
+        (https(&version), INSECURE, ["TLS 1.2 or 1.3", ""]),
+        (https(&name), INSECURE, ["for another name", ""]),
+        (https(&certificate), INSECURE, ["requires a client certificate", ""]),
         (https(&closing), INSECURE, ["before a secure connection was made", ""]),
         (secure.url(), INSECURE, ["self-signed", ""]),
     ];
@@ -242,6 +248,8 @@ fn unanswered_check_is_named() {
     let speech = speech(&relay.invoke_by(event("without-token"), millis_from_now(1_000)).reply());
     assert!(speech.starts_with(UNREACHABLE), "{speech}");
     assert!(relay.end().contains("nothing has answered at BASE_URL in time"));
+    let home = Home::start(None, |_| ready(Answer::Raw(Vec::new())));
+    assert_says(&Relay::to(&home.url()), &event("without-token"), BAD_ANSWER, &["before the whole answer came"]);
 }
 
 #[test]

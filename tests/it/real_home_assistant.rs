@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::home_assistant::{HOME, HomeAssistant, TURN, X509_V1_CA, X509_V1_CLIENT};
+use crate::support::home_assistant::{HOME, HomeAssistant, TURN};
 use crate::support::relay::{Relay, millis_from_now, speech};
-use crate::support::tls::{Ca, YEARS};
+use crate::support::tls::{Ca, X509_V1, X509_V1_CA, YEARS};
 use crate::support::{TOKEN, event, events, requests, scratch};
 
 #[test]
@@ -248,7 +248,7 @@ fn home_assistant_is_shown_the_client_certificate() {
     let settings = [("BASE_URL", home.url.clone()), ("CA_CERTIFICATE", root.pem())];
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     let event = home.event("where-are-we-intent");
-    for client in [&client.pem_with_key(), X509_V1_CLIENT] {
+    for client in [&client.pem_with_key(), X509_V1] {
         let relay = Relay::start(&[&settings[..], &[("CLIENT_CERTIFICATE", client)]].concat());
         assert_eq!(speech(&relay.reply(&event)), "Paul is at Work. Anne is at home.");
     }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::support::home_assistant::{HOME, TURN, X509_V1_CA, X509_V1_CLIENT};
+use crate::support::home_assistant::{HOME, TURN};
 use crate::support::proxy::{Proxy, free_port};
 use crate::support::*;
 
@@ -76,7 +76,7 @@ impl Site {
         let client = |ca: &Ca, years| ca.issue_for("alexa", years).pem_with_key();
         let refused = "refused the certificate of CLIENT_CERTIFICATE";
         self.client_says(&mtls, &client(&self.clients, YEARS), ANSWER, "status=200");
-        self.client_says(&mtls, X509_V1_CLIENT, ANSWER, "status=200");
+        self.client_says(&mtls, X509_V1, ANSWER, "status=200");
         self.client_says(&mtls, "", INSECURE, "requires a client certificate");
         self.client_says(&mtls, &client(&Ca::new(), YEARS), INSECURE, refused);
         self.client_says(&mtls, &client(&self.clients, EXPIRED), INSECURE, refused);

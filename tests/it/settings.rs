@@ -17,6 +17,7 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
     const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let (client, other) = (Identity::self_signed(), Identity::self_signed());
     let (encrypted, mismatched) = ([client.pem(), ENCRYPTED].concat(), [client.pem(), other.key_pem()].concat());
+    let unreadable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned() + client.key_pem();
     for (name, value, problem) in [
         ("BASE_URL", "geheim", "is not a URL"),
         ("BASE_URL", "https://gehe im.example.org", "is not a URL"),
@@ -34,6 +35,7 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
         ("CA_CERTIFICATE", "geheim.pem", "has no -----BEGIN, and is not the name of a file"),
         ("CA_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "has no certificate"),
         ("CLIENT_CERTIFICATE", "-----BEGIN CERTIFICATE-----geheim", "has no certificate"),
+        ("CLIENT_CERTIFICATE", &unreadable, "has no certificate"),
         ("CLIENT_CERTIFICATE", client.pem(), "has no private key that can be read"),
         ("CLIENT_CERTIFICATE", &encrypted, "has a private key with a passphrase"),
         ("CLIENT_CERTIFICATE", &mismatched, "has a private key that does not belong"),

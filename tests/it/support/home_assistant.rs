@@ -110,10 +110,3 @@ impl HomeAssistant {
         self.event("where-are-we-intent").replace("WhereAreWeIntent", name)
     }
 }
-
-/// A client certificate of X.509 version 1 with its key, as most guides make it (`openssl x509 -req` without extensions).
-/// rcgen cannot make one.
-pub const X509_V1_CLIENT: &str = include_str!("x509_v1_client.pem");
-
-/// The CA that issued it.
-pub const X509_V1_CA: &str = include_str!("x509_v1_ca.pem");

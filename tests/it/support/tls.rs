@@ -89,6 +89,11 @@ impl Identity {
         Self { pem: params.self_signed(&key).expect("valid parameters").pem(), key_pem: key.serialize_pem() }
     }
 
+    /// [`X509_V1`].
+    pub fn x509_v1() -> Self {
+        Self { pem: X509_V1.to_owned(), key_pem: X509_V1.to_owned() }
+    }
+
     /// Adds the certificate of this CA.
     pub fn with(mut self, ca: &Ca) -> Self {
         self.pem += &ca.pem();
@@ -142,6 +147,13 @@ impl Identity {
         config
     }
 }
+
+/// A certificate of X.509 version 1 with its key, as most guides make it (`openssl x509 -req` without extensions). rcgen
+/// cannot make one.
+pub const X509_V1: &str = include_str!("x509_v1_client.pem");
+
+/// The CA that issued it.
+pub const X509_V1_CA: &str = include_str!("x509_v1_ca.pem");
 
 /// Marks a certificate as that of a CA.
 pub const CA: IsCa = IsCa::Ca(BasicConstraints::Unconstrained);
