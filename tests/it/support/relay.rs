@@ -95,10 +95,8 @@ impl Relay {
             .stderr(handle());
         let started = Instant::now();
         let program = command.spawn().unwrap_or_else(|error| panic!("failed to start {command:?}: {error}"));
-        (
-            Self { program, output, events, reports, invocations: AtomicUsize::new(0), _runtime_api: runtime_api },
-            started,
-        )
+        let invocations = AtomicUsize::new(0);
+        (Self { program, output, events, reports, invocations, _runtime_api: runtime_api }, started)
     }
 
     /// Invokes the function with a deadline in ms since 1970, and waits for the outcome.
@@ -194,7 +192,8 @@ impl Relay {
         loop {
             let syscall = self.proc("syscall");
             let arguments: Vec<_> = syscall.split_whitespace().collect();
-            if let ["232" | "281", _, _, _, timeout, ..] = arguments[..] {
+            // epoll_wait and epoll_pwait of x86_64, epoll_pwait of arm64.
+            if let ["232" | "281" | "22", _, _, _, timeout, ..] = arguments[..] {
                 let timeout = timeout.trim_start_matches("0x");
                 return Duration::from_millis(u64::from_str_radix(timeout, 16).expect("a hexadecimal number"));
             }
