@@ -15,6 +15,14 @@ pub struct Event {
     pub kind: Kind,
     /// The first non-empty access token.
     pub token: Result<Option<Token>, BadToken>,
+    /// Home Assistant's path for such an event, under `BASE_URL`.
+    pub path: &'static str,
+    /// The object that every answer to such an event has.
+    pub answer_field: &'static str,
+    /// Whether an empty answer is valid: Home Assistant before mid-2022 answers the end of a session so.
+    pub allow_empty: bool,
+    /// What it takes to let Alexa say something before the answer. She accepts that for a launch and an intent alone.
+    pub progressive: Option<ProgressiveAccess>,
 }
 
 /// The part that the kinds of skill do not share.
@@ -24,17 +32,15 @@ pub enum Kind {
 }
 
 /// The `request` of a custom skill.
-#[derive(Default)]
 pub struct Request {
-    pub r#type: Option<String>,
+    pub id: Option<String>,
+    pub r#type: String,
     /// For example `en-GB`.
-    pub locale: Option<String>,
+    pub locale: String,
     /// The name of the intent.
     pub intent: Option<String>,
     /// Why Alexa could not use the answer before.
     pub error: Option<AlexaError>,
-    /// What Alexa must get to say something before the answer. She accepts that for a launch and an intent alone.
-    pub progressive: Option<ProgressiveAccess>,
 }
 
 /// Access to Amazon's API for progressive responses.
@@ -54,7 +60,6 @@ pub struct AlexaError {
 }
 
 /// The `directive` of a smart home skill.
-#[derive(Default)]
 pub struct Directive {
     /// For example `Alexa.PowerController`.
     pub namespace: Option<String>,
@@ -82,99 +87,88 @@ impl Event {
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
         let envelope = Object::read(json).ok_or(NotAnEvent::Unknown)?;
         if let Some(request) = envelope.object("request") {
-            // A request outside a session has only `context`.
-            let system = envelope.object("context").and_then(|context| context.object("System")).unwrap_or_default();
-            let users = [envelope.object("session").unwrap_or_default().object("user"), system.object("user")];
-            let tokens = users.map(|user| user?.text("accessToken"));
-            return Ok(Self::new(Kind::CustomSkill(Request::read(&request, &system)), tokens));
+            return Ok(Self::custom_skill(&envelope, &request));
         }
-        let Some(directive) = envelope.object("directive") else {
-            let is_version_2 = envelope.object("header").is_some();
-            return Err(if is_version_2 { NotAnEvent::PayloadVersion2 } else { NotAnEvent::Unknown });
+        match (envelope.object("directive"), envelope.object("header")) {
+            (Some(directive), _) => Ok(Self::smart_home(&directive)),
+            (None, Some(_)) => Err(NotAnEvent::PayloadVersion2),
+            (None, None) => Err(NotAnEvent::Unknown),
+        }
+    }
+
+    fn custom_skill(envelope: &Object, request: &Object) -> Self {
+        let r#type = request.text("type").unwrap_or_default();
+        // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
+        let has_verdict = matches!(&*r#type, "SessionEndedRequest" | "System.ExceptionEncountered");
+        let error = request.object("error").filter(|_| has_verdict);
+        // A request outside a session has only `context`.
+        let system = envelope.object("context").and_then(|context| context.object("System")).unwrap_or_default();
+        let users = [envelope.object("session").unwrap_or_default().object("user"), system.object("user")];
+        let request = Request {
+            locale: request.text("locale").unwrap_or_default(),
+            intent: request.object("intent").and_then(|intent| intent.text("name")),
+            error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
+            id: request.text("requestId"),
+            r#type,
         };
+        Self {
+            token: first_token(users.map(|user| user?.text("accessToken"))),
+            path: "/api/alexa",
+            answer_field: "response",
+            allow_empty: request.r#type == "SessionEndedRequest",
+            progressive: ProgressiveAccess::read(&request, &system),
+            kind: Kind::CustomSkill(request),
+        }
+    }
+
+    fn smart_home(directive: &Object) -> Self {
+        let [header, endpoint, payload] =
+            ["header", "endpoint", "payload"].map(|name| directive.object(name).unwrap_or_default());
         // A discovery has a `scope` in its payload, `AcceptGrant` a `grantee`.
-        let [endpoint, payload] = ["endpoint", "payload"].map(|name| directive.object(name).unwrap_or_default());
         let scopes = [endpoint.object("scope"), payload.object("scope"), payload.object("grantee")];
-        let tokens = scopes.map(|scope| scope?.text("token"));
-        let header = directive.object("header").unwrap_or_default();
-        Ok(Self::new(Kind::SmartHome(Directive::read(&header, &endpoint)), tokens))
-    }
-
-    fn new(kind: Kind, tokens: impl IntoIterator<Item = Option<String>>) -> Self {
-        let token = tokens.into_iter().flatten().find(|token| !token.is_empty());
-        Self { kind, token: token.map(|token| Token::new(&token)).transpose() }
-    }
-
-    /// What Alexa must get to say something before the answer.
-    pub fn progressive(&self) -> Option<&ProgressiveAccess> {
-        match &self.kind {
-            Kind::CustomSkill(request) => request.progressive.as_ref(),
-            Kind::SmartHome(_) => None,
+        let directive = Directive {
+            namespace: header.text("namespace"),
+            name: header.text("name"),
+            correlation_token: header.value("correlationToken"),
+            endpoint_id: endpoint.value("endpointId"),
+        };
+        Self {
+            kind: Kind::SmartHome(directive),
+            token: first_token(scopes.map(|scope| scope?.text("token"))),
+            path: "/api/alexa/smart_home",
+            answer_field: "event",
+            allow_empty: false,
+            progressive: None,
         }
     }
+}
 
-    /// Home Assistant's path for such an event, under `BASE_URL`.
-    pub fn path(&self) -> &'static str {
-        match self.kind {
-            Kind::CustomSkill(_) => "/api/alexa",
-            Kind::SmartHome(_) => "/api/alexa/smart_home",
-        }
+fn first_token(tokens: impl IntoIterator<Item = Option<String>>) -> Result<Option<Token>, BadToken> {
+    tokens.into_iter().flatten().find(|token| !token.is_empty()).map(|token| Token::new(&token)).transpose()
+}
+
+impl Request {
+    /// Whether Alexa accepts speech in answer to it.
+    pub fn takes_speech(&self) -> bool {
+        matches!(&*self.r#type, "LaunchRequest" | "IntentRequest")
     }
+}
 
-    /// The object that every answer to such an event has.
-    pub fn answer_field(&self) -> &'static str {
-        match self.kind {
-            Kind::CustomSkill(_) => "response",
-            Kind::SmartHome(_) => "event",
-        }
-    }
-
-    /// Whether an empty body is valid: Home Assistant before mid-2022 answers the end of a session so.
-    pub fn allow_empty(&self) -> bool {
-        matches!(&self.kind, Kind::CustomSkill(request) if request.r#type.as_deref() == Some("SessionEndedRequest"))
+impl ProgressiveAccess {
+    fn read(request: &Request, system: &Object) -> Option<Self> {
+        let token = system.text("apiAccessToken").filter(|token| !token.is_empty() && request.takes_speech())?;
+        Some(Self {
+            endpoint: system.text("apiEndpoint")?,
+            token: Token::new(&token).ok()?,
+            request_id: request.id.clone()?,
+            locale: request.locale.clone(),
+        })
     }
 }
 
 /// Whether this is a JSON object with an object of this name.
 pub fn has_object(json: &RawValue, name: &str) -> bool {
     Object::read(json).is_some_and(|object| object.0.get(name).is_some_and(|field| field.get().starts_with('{')))
-}
-
-impl Request {
-    fn read(request: &Object, system: &Object) -> Self {
-        let (r#type, locale) = (request.text("type"), request.text("locale"));
-        // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
-        let has_verdict = matches!(r#type.as_deref(), Some("SessionEndedRequest" | "System.ExceptionEncountered"));
-        let error = request.object("error").filter(|_| has_verdict);
-        let progressive = || {
-            Some(ProgressiveAccess {
-                endpoint: system.text("apiEndpoint")?,
-                token: Token::new(&system.text("apiAccessToken").filter(|token| !token.is_empty())?).ok()?,
-                request_id: request.text("requestId")?,
-                locale: locale.clone().unwrap_or_default(),
-            })
-        };
-        let progressive =
-            if matches!(r#type.as_deref(), Some("LaunchRequest" | "IntentRequest")) { progressive() } else { None };
-        Self {
-            progressive,
-            intent: request.object("intent").and_then(|intent| intent.text("name")),
-            error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
-            r#type,
-            locale,
-        }
-    }
-}
-
-impl Directive {
-    fn read(header: &Object, endpoint: &Object) -> Self {
-        Self {
-            namespace: header.text("namespace"),
-            name: header.text("name"),
-            correlation_token: header.value("correlationToken"),
-            endpoint_id: endpoint.value("endpointId"),
-        }
-    }
 }
 
 /// A JSON object whose fields are read one by one, so that a field of the wrong type counts as absent and hides no other.

@@ -70,7 +70,7 @@ impl Handler {
             };
             error!(cause = error.to_string(), remedy, "not answered");
         })?;
-        let amazons = event.progressive().map(|access| &access.token);
+        let amazons = event.progressive.as_ref().map(|access| &access.token);
         let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref(), amazons];
         let redactor = self.redactor.with(tokens.into_iter().flatten());
         debug!(request = redactor.redact_json(&payload));
@@ -106,17 +106,17 @@ impl Handler {
         let (token, refused) = match (event.token.clone(), self.long_lived_token.clone()) {
             (Ok(Some(token)), _) => (token, Fault::TokenRefused),
             (Ok(None), Some(token)) => (token, Fault::LongLivedTokenRefused),
-            (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path(), time, redactor).await),
+            (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path, time, redactor).await),
             (Err(BadToken::NotAHeader), _) => return Err(Fault::UnusableToken.into()),
             (Err(BadToken::Amazons), _) => return Err(Fault::AmazonToken.into()),
         };
         let progress = Rc::<Progress>::default();
         let post = Post {
-            path: event.path(),
+            path: event.path,
             token,
             body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
-            answer_field: event.answer_field(),
-            allow_empty: event.allow_empty(),
+            answer_field: event.answer_field,
+            allow_empty: event.allow_empty,
             progress: Rc::clone(&progress),
         };
         let exchange = async move {
@@ -128,7 +128,7 @@ impl Handler {
         let start = Instant::now();
         let mut exchange = Box::pin(exchange);
         let answer = timeout(time, &mut exchange);
-        match self.progressive.accompany(event.progressive(), answer).await {
+        match self.progressive.accompany(event.progressive.as_ref(), answer).await {
             Ok(outcome) => outcome.map(|(answer, connection)| {
                 home_assistant.keep(connection);
                 answer

@@ -79,19 +79,16 @@ async fn main() -> ExitCode {
     match &config {
         Ok(config) => {
             if config.long_lived_token.is_some() {
-                warn!("LONG_LIVED_ACCESS_TOKEN is set: it is meant for testing, remove it when the account is linked");
+                let remedy = "it is meant for testing: remove it when the account is linked";
+                warn!(remedy, "LONG_LIVED_ACCESS_TOKEN is set");
             }
             if !config.verify_certificates {
-                warn!(
-                    remedy = "for a certificate of your own, set CA_CERTIFICATE instead",
-                    "NOT_VERIFY_SSL is on: whoever is in between can read the access token"
-                );
+                let remedy = "for a certificate of your own, set CA_CERTIFICATE instead";
+                warn!(remedy, "NOT_VERIFY_SSL is on: whoever is in between can read the access token");
             }
             if config.base_url.scheme() == "http" {
-                warn!(
-                    remedy = "let Home Assistant be reached by https, and let BASE_URL begin with https://",
-                    "BASE_URL begins with http://: whoever is in between can read the access token"
-                );
+                let remedy = "give Home Assistant a certificate, and let BASE_URL begin with https://";
+                warn!(remedy, "BASE_URL begins with http://: whoever is in between can read the access token");
             }
         }
         Err(error) => {

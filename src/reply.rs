@@ -21,9 +21,9 @@ pub fn for_failure(event: &Event, failure: &Failure, id: &str) -> Box<RawValue> 
 /// Alexa accepts speech only in answer to a launch or an intent. The other types (SessionEndedRequest, AudioPlayer.*,
 /// AlexaSkillEvent.* and more) get the empty reply, which she accepts for every type.
 fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
-    let response = match request.r#type.as_deref() {
-        Some("LaunchRequest" | "IntentRequest") => {
-            let messages = Messages::for_locale(request.locale.as_deref().unwrap_or_default());
+    let response = match &*request.r#type {
+        _ if request.takes_speech() => {
+            let messages = Messages::for_locale(&request.locale);
             let sentence = (failure.fault.entry().sentence)(messages);
             let text = sentence.replace("{setting}", failure.setting.map_or("", |setting| setting.name));
             let speech = json!({ "type": "PlainText", "text": text });
@@ -34,7 +34,7 @@ fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
             }
             response
         }
-        Some("CanFulfillIntentRequest") => json!({ "canFulfillIntent": { "canFulfill": "NO" } }),
+        "CanFulfillIntentRequest" => json!({ "canFulfillIntent": { "canFulfill": "NO" } }),
         _ => return empty(),
     };
     raw(format!(r#"{{"version":"1.0","response":{response}}}"#))

@@ -148,10 +148,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.trusted {
-            Some(trusted) => trusted.verify_tls12_signature(message, cert, dss),
-            None => Ok(HandshakeSignatureValid::assertion()),
-        }
+        let Some(trusted) = &self.trusted else { return Ok(HandshakeSignatureValid::assertion()) };
+        trusted.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -160,10 +158,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.trusted {
-            Some(trusted) => trusted.verify_tls13_signature(message, cert, dss),
-            None => Ok(HandshakeSignatureValid::assertion()),
-        }
+        let Some(trusted) = &self.trusted else { return Ok(HandshakeSignatureValid::assertion()) };
+        trusted.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
