@@ -1,4 +1,4 @@
-"""A real Home Assistant, to try and test the relay with.
+"""Runs a real Home Assistant, to try and test the relay with it.
 
 home_assistant.py serve         runs it until stdin ends; once it is ready, prints one line of JSON about it
 home_assistant.py serve FOLDER  the same over TLS, with client certificates: FOLDER has the server's server.pem and
@@ -23,10 +23,10 @@ from programs import ROOT, free_port, install, listens, main, running, wait_unti
 
 TLS = {"ssl_certificate": "server.pem", "ssl_key": "server.key", "ssl_peer_certificate": "clients.pem"}
 
-# The client ids by which Alexa links accounts: in America, in Europe and India, in Japan and Australia.
+# Alexa's client ids in account linking: in America, in Europe and India, in Japan and Australia.
 AMAZON = ("https://pitangui.amazon.com/", "https://layla.amazon.com/", "https://alexa.amazon.co.jp/")
 
-# In Home Assistant's log.
+# Words in Home Assistant's log that say that it will not start.
 GIVEN_UP = ("Activating recovery mode", "Setup of package", "Invalid config for", "Error during setup of component")
 
 
@@ -49,10 +49,9 @@ class HomeAssistant:
         http |= {key: f"{tls}/{name}" for key, name in TLS.items() if tls}
         packages = "homeassistant:\n  packages: !include_dir_named packages\n"
         (self.config / "configuration.yaml").write_text(f"{packages}http: {json.dumps(http)}\n")
-        # Without the folders of other languages.
+        # English only: skip the folders of other languages.
         shutil.copytree(ROOT / "home-assistant", self.config / "packages", ignore=shutil.ignore_patterns("??"))
-        # Home Assistant from 2026.8 on takes http settings of configuration.yaml back after 5 minutes, unless it finds
-        # that it had them already.
+        # From 2026.8 on, Home Assistant reverts imported http settings after 5 minutes unless they are stored already.
         (self.config / ".storage").mkdir()
         (self.config / ".storage/http").write_text(json.dumps({"version": 1, "key": "http", "data": http}))
 
@@ -66,9 +65,9 @@ class HomeAssistant:
             sys.exit(f"Home Assistant does not answer {path} as it should: {problem}")
 
     def link(self) -> None:
-        """Makes a user, and links the account as Alexa does with each of Amazon's client ids."""
+        """Creates a user, and links the account like Alexa, with each of Amazon's client ids."""
         login = {"username": "paul", "password": secrets.token_hex()}
-        # No other step of the onboarding: those set up integrations that call out.
+        # Only this onboarding step: the others set up integrations that connect to the internet.
         self.call("/api/onboarding/users", {"client_id": AMAZON[0], **login, "name": "Paul", "language": "en"})
         self.tokens = {}
         for client_id in AMAZON:
@@ -82,14 +81,14 @@ class HomeAssistant:
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def set_up(self) -> None:
-        """Puts everything into the state that each request shall find."""
+        """Resets everything to the state that each request starts from."""
         for name, place in {"Paul": "Work", "Anne": "home"}.items():
             person = {"state": place, "attributes": {"friendly_name": name}}
             self.call(f"/api/states/person.{name.lower()}", person)
         self.call("/api/services/scene/turn_on", {"entity_id": "scene.evening"})
 
     def states(self) -> dict[str, str]:
-        """What is on and off, once nothing changes: a script goes on after Alexa has her answer."""
+        """Returns what is on and off once nothing changes any more: a script may go on after Alexa has her answer."""
         before = None
         while True:
             states = {each["entity_id"]: each["state"] for each in self.call("/api/states")}
@@ -102,7 +101,7 @@ class HomeAssistant:
 
 @contextmanager
 def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
-    """Runs a Home Assistant. Alexa's account is linked, and everything is in its place."""
+    """Runs a Home Assistant with a linked account, in its initial state."""
     home = HomeAssistant(install("homeassistant"), tls)
     log = home.config / "output.log"
     command = [home.programs / "hass", "--config", home.config, "--skip-pip"]
@@ -124,5 +123,5 @@ def serve(tls: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # The end of the tests that it serves may stop it, and is no news.
+    # The tests stop it when they end: nothing to report.
     main(lambda: serve(*map(Path, sys.argv[2:])), when_stopped=None)

@@ -20,17 +20,17 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 
-# What installs the rest.
+# Installs the rest.
 UV = TARGET / "uv-0.13.9"
 
-# Has a child ended when this process is killed and cannot clean up.
+# Ends a child when this process is killed and cannot clean up.
 END_WITH_PARENT = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def install(name: str) -> Path:
-    """Installs what a list in requirements/ says, unless it is there; returns the folder of its programs."""
+    """Installs a list of requirements/, unless it is installed; returns the folder of its programs."""
     folder = TARGET / f"{name}-{platform.python_version()}"
     os.environ["UV_CACHE_DIR"] = str(TARGET / "uv-cache")
     failed = f"{name} cannot be installed, see above. Is the network up, and the package index within reach?"
@@ -46,7 +46,7 @@ def install(name: str) -> Path:
 
 @contextmanager
 def running(command: Sequence[str | Path], output: IO[str] | None = None) -> Iterator[subprocess.Popen]:
-    """Runs a program in a process group of its own, all of which ends when the `with` does."""
+    """Runs a program in its own process group, and ends the whole group with the `with`."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
     process = subprocess.Popen([*END_WITH_PARENT, *command], cwd=ROOT, start_new_session=True, **streams)
     try:
@@ -69,7 +69,7 @@ def run(*command: str | Path, failed: str = "") -> None:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen, log: Path, given_up: tuple[str, ...] = ()) -> None:
-    """Waits until a program can be used. Fails where it has ended, or its log has words that say it cannot be."""
+    """Waits until a program is ready. Fails if it has ended, or if its log has one of the words `given_up`."""
     deadline = time.monotonic() + 180  # seconds; the first start of Home Assistant takes 24 on a small machine
     is_ready = False
     while not is_ready:
@@ -102,7 +102,7 @@ def runs(pid: str) -> bool:
 
 
 def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> None:
-    """Runs a program of this folder, which cleans up when it is stopped."""
+    """Runs a script of this folder, and cleans up when it is stopped."""
 
     def stop(*_: object) -> None:
         for each in SIGNALS:  # Cleaning up takes seconds; an impatient second Ctrl-C would leave things behind.
@@ -113,10 +113,10 @@ def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> Non
         signal.signal(each, stop)
     sys.stdout.reconfigure(line_buffering=True)
     TARGET.mkdir(exist_ok=True)
-    for folder in TARGET.glob("tmp-*"):  # Left behind by a run that was killed: tmp-PID-...
+    for folder in TARGET.glob("tmp-*"):  # From a killed run: tmp-PID-...
         if not runs(folder.name.split("-")[1]):
             shutil.rmtree(folder, ignore_errors=True)
-    # Whatever a program leaves behind in its temporary folder goes with this one.
+    # Deletes with this folder whatever a program leaves in it.
     with tempfile.TemporaryDirectory(prefix=f"tmp-{os.getpid()}-", dir=TARGET) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:

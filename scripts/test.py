@@ -1,4 +1,4 @@
-"""What scripts/test does once it has found Python: format, lints, docs, tests, and the checks of skill and template."""
+"""Runs for scripts/test: format, lints, docs, the checks of skill and template, and the tests."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def test() -> None:
 
 
 def check_template() -> None:
-    # SAM keeps there when it last asked the package index for a newer SAM.
+    # SAM stores there when it last looked for an update.
     os.environ |= {"__SAM_CLI_APP_DIR": str(TARGET / "sam"), "SAM_CLI_TELEMETRY": "0"}
     run(install("aws-sam-cli") / "sam", "validate", "--lint", "--region", "us-east-1")
 

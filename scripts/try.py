@@ -1,4 +1,4 @@
-"""What scripts/try does once it has found Python."""
+"""Runs for scripts/try."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ LOG = TARGET / "relay.log"
 
 @contextmanager
 def relay(home: HomeAssistant) -> Iterator[str]:
-    """Runs the relay under `cargo lambda watch`, which stands in for Lambda; gives the address that invokes it."""
+    """Runs the relay under `cargo lambda watch`, an emulator of Lambda; yields the URL that invokes it."""
     port = free_port()
     watch = [home.programs / "cargo-lambda", "lambda", "watch", "--ignore-changes"]
     address = ["--invoke-address=127.0.0.1", f"--invoke-port={port}"]
@@ -50,13 +50,13 @@ def relay(home: HomeAssistant) -> Iterator[str]:
 
 
 def send(home: HomeAssistant, lambda_url: str, event: str) -> tuple[dict[str, Any], list[str]]:
-    """Sends an event; returns the reply, and what went wrong."""
+    """Sends an event; returns the reply and the logged faults."""
     logged = len(LOG.read_text())
     try:
         with home.opener.open(Request(lambda_url, event.encode()), timeout=20) as answer:
             reply = json.load(answer)
     except HTTPError:
-        reply = {}  # The relay refuses the event, and its log says why.
+        reply = {}  # The relay rejected the event; its log says why.
     except (OSError, ValueError) as problem:
         sys.exit(f"The relay does not answer as it should: {problem}. Its log is {LOG}.")
     log = [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
@@ -65,7 +65,7 @@ def send(home: HomeAssistant, lambda_url: str, event: str) -> tuple[dict[str, An
 
 
 def converse(home: HomeAssistant, lambda_url: str, said: str, text: str) -> bool:
-    """Sends an event and prints what comes of it; returns whether Home Assistant answered, or was rightly not asked."""
+    """Sends an event and prints the result; returns whether the relay logged no fault and answered without an error."""
     home.set_up()
     before = home.states()
     reply, faults = send(home, lambda_url, text.replace("example-access-token", home.token))
@@ -90,7 +90,7 @@ def spoken(response: dict[str, Any]) -> str:
 
 
 def in_short(event: dict[str, Any]) -> str:
-    """What a directive is answered with: what Alexa then says is her own."""
+    """Summarizes the answer to a directive. It has no speech: Alexa chooses her own words."""
     payload = event["payload"]
     devices = ", ".join(device["friendlyName"] for device in payload.get("endpoints", []))
     return f"({payload.get('message') or devices or 'OK'})"
@@ -115,7 +115,7 @@ def play() -> None:
     paths = [Path(path) for path in sys.argv[1:]] or [ROOT / f"events/{name}.json" for name, _ in SAID]
     events = [(dict(SAID).get(path.stem, f"({path.name})"), read(path)) for path in paths]
     print("Building the relay ...", file=sys.stderr)
-    # At the same time, for each takes long on a first run.
+    # At the same time: each takes long on a first run.
     with running(["cargo", "build", "--quiet"]) as build, home_assistant() as home:
         if build.wait() != 0:
             sys.exit("cargo build fails, see above.")
