@@ -1,16 +1,17 @@
 """Runs for scripts/try."""
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request
+from urllib.request import ProxyHandler, Request, build_opener
 
-from home_assistant import HomeAssistant, home_assistant
-from programs import ROOT, TARGET, free_port, listens, main, running, wait_until
+from home_assistant import home_assistant
+from programs import ROOT, TARGET, free_port, install, listens, main, run, running, wait_until
 
 # The conversation: events, and what a person says.
 GOOD_NIGHT = ("ask-intent-good-night", '"Alexa, ask Home Assistant good night"')
@@ -34,42 +35,44 @@ SAID = [
     ("smart-home-turn-on", '"Alexa, turn on the hall"'),
 ]
 
+# What the events have instead of one's own.
+TOKEN = "example-access-token"
+SKILL_ID = "amzn1.ask.skill.08888888-7777-6666-5555-444444444444"
+SENTENCE = '"turn on the hall"'
+
 LOG = TARGET / "relay.log"
 
 
 @contextmanager
-def relay(home: HomeAssistant) -> Iterator[str]:
+def relay() -> Iterator[str]:
     """Runs the relay under `cargo lambda watch`, an emulator of Lambda; yields the URL that invokes it."""
     port = free_port()
-    watch = [home.programs / "cargo-lambda", "lambda", "watch", "--ignore-changes"]
-    address = ["--invoke-address=127.0.0.1", f"--invoke-port={port}"]
-    settings = [f"--env-var=BASE_URL={home.url}", "--env-var=AWS_LAMBDA_LOG_FORMAT=JSON"]
-    with LOG.open("w") as log, running([*watch, *address, *settings], log) as process:
+    watch = [install("cargo-lambda") / "cargo-lambda", "lambda", "watch", "--ignore-changes"]
+    os.environ["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+    with LOG.open("w") as log, running([*watch, "--invoke-address=127.0.0.1", f"--invoke-port={port}"], log) as process:
         wait_until(lambda: listens(port), process, LOG)
         yield f"http://127.0.0.1:{port}/2015-03-31/functions/_/invocations"
 
 
-def send(home: HomeAssistant, lambda_url: str, event: str) -> tuple[dict[str, Any], list[str]]:
-    """Sends an event; returns the reply and the logged faults."""
+def send(lambda_url: str, event: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Sends an event; returns the reply and what the relay logged of a fault."""
     logged = len(LOG.read_text())
     try:
-        with home.opener.open(Request(lambda_url, event.encode()), timeout=20) as answer:
+        with build_opener(ProxyHandler({})).open(Request(lambda_url, event.encode()), timeout=20) as answer:
             reply = json.load(answer)
     except HTTPError:
         reply = {}  # The relay rejected the event; its log says why.
     except (OSError, ValueError) as problem:
         sys.exit(f"The relay does not answer as it should: {problem}. Its log is {LOG}.")
     log = [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
-    faults = [f"{line.get('cause')}; {line.get('remedy')}" for line in log if line["level"] == "ERROR"]
-    return reply, faults
+    return reply, [line for line in log if "remedy" in line]
 
 
-def converse(home: HomeAssistant, lambda_url: str, said: str, text: str) -> bool:
+def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[str, str]] = dict) -> bool:
     """Sends an event and prints the result; returns whether the relay logged no fault and answered without an error."""
-    home.set_up()
-    before = home.states()
-    reply, faults = send(home, lambda_url, text.replace("example-access-token", home.token))
-    after = home.states()
+    before = states()
+    reply, faults = send(lambda_url, event)
+    after = states()
 
     response, event = reply.get("response", {}), reply.get("event")
     show("You", said)
@@ -79,9 +82,10 @@ def converse(home: HomeAssistant, lambda_url: str, said: str, text: str) -> bool
     card = response.get("card", {})
     show("Card", *(["(a button that links the account)"] if card.get("type") == "LinkAccount" else card.values()))
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
-    show("Fault", *faults)
+    show("Log", *(f"{line['cause']}; {line['remedy']}" for line in faults))
     print()
-    return not faults and (not event or event["header"]["name"] != "ErrorResponse")
+    is_fine = all(line["level"] != "ERROR" for line in faults)
+    return is_fine and (not event or event["header"]["name"] != "ErrorResponse")
 
 
 def spoken(response: dict[str, Any]) -> str:
@@ -111,20 +115,64 @@ def read(path: Path) -> str:
     return event
 
 
-def play() -> None:
-    paths = [Path(path) for path in sys.argv[1:]] or [ROOT / f"events/{name}.json" for name, _ in SAID]
-    events = [(dict(SAID).get(path.stem, f"({path.name})"), read(path)) for path in paths]
+def play(events: list[tuple[str, str]]) -> None:
     print("Building the relay ...", file=sys.stderr)
     # At the same time: each takes long on a first run.
     with running(["cargo", "build", "--quiet"]) as build, home_assistant() as home:
         if build.wait() != 0:
             sys.exit("cargo build fails, see above.")
-        with relay(home) as lambda_url:
+        os.environ["BASE_URL"] = home.url
+        answered = 0
+        with relay() as lambda_url:
             print()
-            answered = [converse(home, lambda_url, said, text) for said, text in events].count(True)
+            for said, text in events:
+                home.set_up()
+                answered += converse(lambda_url, said, text.replace(TOKEN, home.token), home.states)
     print(f"{answered} of {len(events)} events answered")
     if answered < len(events):
         sys.exit(f"The relay's log is {LOG}.")
 
 
-main(play)
+def play_to_own_home(sentences: Iterable[str]) -> None:
+    """Does nothing there but what is said."""
+    check, launch, ask = (
+        read(ROOT / f"events/{name}.json").replace(TOKEN, "").replace(SKILL_ID, os.environ.get("SKILL_ID", SKILL_ID))
+        for name in ("without-token", "launch-request", "ask-intent")
+    )
+    print("Building the relay ...\n", file=sys.stderr)
+    run("cargo", "build", "--quiet")
+    token = os.environ.pop("LONG_LIVED_ACCESS_TOKEN", "")
+    with relay() as lambda_url:
+        _, faults = send(lambda_url, check)
+        show("Check", *(line["cause"] for line in faults))
+        print()
+    if not token:
+        sys.exit("To talk to Home Assistant, set LONG_LIVED_ACCESS_TOKEN.")
+    os.environ["LONG_LIVED_ACCESS_TOKEN"] = token
+    with relay() as lambda_url:
+        # No further request if this one fails: each refused token counts towards a ban.
+        is_fine = converse(lambda_url, '"Alexa, open Home Assistant"', launch) and all(
+            converse(lambda_url, f'"{sentence}"', ask.replace(SENTENCE, json.dumps(sentence))) for sentence in sentences
+        )
+    if not is_fine:
+        sys.exit(f"The relay's log is {LOG}.")
+
+
+def lines() -> Iterator[str]:
+    print("Type what you would say. An empty line ends.", file=sys.stderr)
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        yield line.strip()
+
+
+def start() -> None:
+    arguments = sys.argv[1:]
+    if "BASE_URL" in os.environ:
+        play_to_own_home([" ".join(arguments)] if arguments else lines())
+    else:
+        paths = [Path(path) for path in arguments] or [ROOT / f"events/{name}.json" for name, _ in SAID]
+        play([(dict(SAID).get(path.stem, f"({path.name})"), read(path)) for path in paths])
+
+
+main(start)
