@@ -55,7 +55,7 @@ def relay() -> Iterator[str]:
 
 
 def send(lambda_url: str, event: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Sends an event; returns the reply and what the relay logged of a fault."""
+    """Sends an event; returns the reply and the relay's warnings and errors."""
     logged = len(LOG.read_text())
     try:
         with build_opener(ProxyHandler({})).open(Request(lambda_url, event.encode()), timeout=20) as answer:
@@ -65,13 +65,13 @@ def send(lambda_url: str, event: str) -> tuple[dict[str, Any], list[dict[str, An
     except (OSError, ValueError) as problem:
         sys.exit(f"The relay does not answer as it should: {problem}. Its log is {LOG}.")
     log = [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
-    return reply, [line for line in log if "remedy" in line]
+    return reply, [line for line in log if line["level"] in ("WARN", "ERROR")]
 
 
 def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[str, str]] = dict) -> bool:
     """Sends an event and prints the result; returns whether the relay logged no fault and answered without an error."""
     before = states()
-    reply, faults = send(lambda_url, event)
+    reply, log = send(lambda_url, event)
     after = states()
 
     response, event = reply.get("response", {}), reply.get("event")
@@ -82,10 +82,14 @@ def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[s
     card = response.get("card", {})
     show("Card", *(["(a button that links the account)"] if card.get("type") == "LinkAccount" else card.values()))
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
-    show("Log", *(f"{line['cause']}; {line['remedy']}" for line in faults))
+    show("Log", *("; ".join(filter(None, (cause(line), line.get("remedy")))) for line in log))
     print()
-    is_fine = all(line["level"] != "ERROR" for line in faults)
+    is_fine = all(line["level"] != "ERROR" for line in log)
     return is_fine and (not event or event["header"]["name"] != "ErrorResponse")
+
+
+def cause(line: dict[str, Any]) -> str:
+    return line.get("cause") or line["message"]
 
 
 def spoken(response: dict[str, Any]) -> str:
@@ -143,8 +147,8 @@ def play_to_own_home(sentences: Iterable[str]) -> None:
     run("cargo", "build", "--quiet")
     token = os.environ.pop("LONG_LIVED_ACCESS_TOKEN", "")
     with relay() as lambda_url:
-        _, faults = send(lambda_url, check)
-        show("Check", *(line["cause"] for line in faults))
+        _, log = send(lambda_url, check)
+        show("Check", *map(cause, log))
         print()
     if not token:
         sys.exit("To talk to Home Assistant, set LONG_LIVED_ACCESS_TOKEN.")
