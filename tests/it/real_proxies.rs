@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::home_assistant::{HOME, TURN};
 use crate::support::proxy::{Proxy, free_port};
+use crate::support::tls::{X509_V1, X509_V1_CA};
 use crate::support::*;
 
 /// What Alexa says when a request has reached Home Assistant.

@@ -19,7 +19,7 @@ pub use home::{ANSWER, Home, SLOW};
 pub use http::{Answer, answer};
 pub use relay::{Outcome, Relay, millis_from_now, program, speech};
 pub use sentences::*;
-pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, X509_V1, X509_V1_CA, YEARS};
+pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, YEARS};
 
 /// The access token of the events in events/.
 pub const TOKEN: &str = "example-access-token";

@@ -153,6 +153,7 @@ impl Identity {
 pub const X509_V1: &str = include_str!("x509_v1_client.pem");
 
 /// The CA that issued it.
+#[cfg(feature = "real-home-assistant")]
 pub const X509_V1_CA: &str = include_str!("x509_v1_ca.pem");
 
 /// Marks a certificate as that of a CA.
