@@ -55,7 +55,7 @@ def relay() -> Iterator[str]:
 
 
 def send(lambda_url: str, event: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Sends an event; returns the reply and the relay's warnings and errors."""
+    """Sends an event; returns the reply and what the relay logged."""
     logged = len(LOG.read_text())
     try:
         with build_opener(ProxyHandler({})).open(Request(lambda_url, event.encode()), timeout=20) as answer:
@@ -64,8 +64,7 @@ def send(lambda_url: str, event: str) -> tuple[dict[str, Any], list[dict[str, An
         reply = {}  # The relay rejected the event; its log says why.
     except (OSError, ValueError) as problem:
         sys.exit(f"The relay does not answer as it should: {problem}. Its log is {LOG}.")
-    log = [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
-    return reply, [line for line in log if line["level"] in ("WARN", "ERROR")]
+    return reply, [json.loads(line) for line in LOG.read_text()[logged:].splitlines() if line.startswith("{")]
 
 
 def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[str, str]] = dict) -> bool:
@@ -82,14 +81,19 @@ def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[s
     card = response.get("card", {})
     show("Card", *(["(a button that links the account)"] if card.get("type") == "LinkAccount" else card.values()))
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
-    show("Log", *("; ".join(filter(None, (cause(line), line.get("remedy")))) for line in log))
+    # Lines without a span are about the settings, from the start.
+    show("Log", *(in_words(line) for line in log if "span" in line and line["level"] in ("WARN", "ERROR")))
     print()
-    is_fine = all(line["level"] != "ERROR" for line in log)
-    return is_fine and (not event or event["header"]["name"] != "ErrorResponse")
+    return not has_error(log) and (not event or event["header"]["name"] != "ErrorResponse")
 
 
-def cause(line: dict[str, Any]) -> str:
-    return line.get("cause") or line["message"]
+def has_error(log: list[dict[str, Any]]) -> bool:
+    return any(line["level"] == "ERROR" for line in log)
+
+
+def in_words(line: dict[str, Any]) -> str:
+    message = line["message"] if line["message"] != "not answered by Home Assistant" else None
+    return "; ".join(filter(None, (message, *map(line.get, ("cause", "needs", "remedy")))))
 
 
 def spoken(response: dict[str, Any]) -> str:
@@ -148,8 +152,12 @@ def play_to_own_home(sentences: Iterable[str]) -> None:
     token = os.environ.pop("LONG_LIVED_ACCESS_TOKEN", "")
     with relay() as lambda_url:
         _, log = send(lambda_url, check)
-        show("Check", *map(cause, log))
+        # The missing token is no news.
+        clear = [line | {"remedy": None} if "is clear" in line.get("cause", "") else line for line in log]
+        show("Check", *(in_words(line) for line in clear if line["message"] != "request"))
         print()
+    if has_error(log):
+        sys.exit(f"The relay's log is {LOG}.")
     if not token:
         sys.exit("To talk to Home Assistant, set LONG_LIVED_ACCESS_TOKEN.")
     os.environ["LONG_LIVED_ACCESS_TOKEN"] = token
