@@ -51,6 +51,10 @@ pub fn classify_answer(answer: &RawAnswer) -> Fault {
     let RawAnswer { url, status, waited, .. } = answer;
     let is_home_assistant = is_home_assistant(*status, &answer.body);
     let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+    // Home Assistant has this header from 2026.11 on, and a proxy that replaces its page keeps the header.
+    let authenticate = answer.header(WWW_AUTHENTICATE.as_str());
+    let is_own_401 = authenticate.contains("resource_metadata=");
+    let wants_login = !is_own_401 && answer.headers.contains_key(WWW_AUTHENTICATE);
     let is_page = answer.header("content-type").starts_with("text/html") || body.trim_start().starts_with('<');
     if answer.headers.contains_key("cf-mitigated") {
         return Fault::Firewall;
@@ -73,9 +77,8 @@ pub fn classify_answer(answer: &RawAnswer) -> Fault {
         },
         400 if is_home_assistant => Fault::ProxyNotTrusted,
         400 => Fault::BadRequest,
-        401 if answer.headers.contains_key(WWW_AUTHENTICATE) => Fault::LoginRequired,
-        401 if is_home_assistant => Fault::TokenRefused,
-        401 if is_page => Fault::LoginPageOrTokenRefused,
+        401 if is_home_assistant && !wants_login => Fault::TokenRefused,
+        401 if is_page && !wants_login || is_own_401 => Fault::LoginPageOrTokenRefused,
         401 => Fault::LoginRequired,
         403 if is_home_assistant => Fault::Banned,
         403 => Fault::Firewall,
