@@ -75,7 +75,7 @@ fn any_answer_leads_to_a_valid_reply() {
         for (name, value) in headers {
             answer.extend([name.as_bytes(), b": ", &value, b"\r\n"].concat());
         }
-        // The bracket makes the body invalid: valid JSON would be passed on unchanged.
+        // The bracket makes the body invalid: a reply would be passed on unchanged.
         answer.extend([format!("content-length: {}\r\n\r\n]", body.len() + 1).as_bytes(), &body].concat());
         answer.truncate(cut.index(answer.len()) + 1);
         assert_is_reply(&reply_to(Answer::Raw(answer)));
@@ -84,7 +84,7 @@ fn any_answer_leads_to_a_valid_reply() {
         let mut body = ANSWER.as_bytes().to_vec();
         body[at] = byte;
         let reply = reply_to(answer(200, &[], body.clone()));
-        if serde_json::from_slice::<Value>(&body).is_ok() {
+        if serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["response"].is_object()) {
             assert_eq!(reply.as_bytes(), body);
         } else {
             assert_is_reply(&reply);

@@ -21,7 +21,7 @@ fn late_requests_stay_open_during_later_ones() {
         assert_eq!(relay.reply(event_with_token("quick")), ANSWER);
     }
     thread::sleep(Duration::from_millis(4_300));
-    assert_eq!(relay.log().lines().count(), 9, "nothing has happened to them: {}", relay.log());
+    assert_eq!(relay.log().lines().count(), 10, "nothing has happened to them: {}", relay.log());
     permits.add_permits(3);
     let is_finished = |_| {
         assert_eq!(relay.reply(event_with_token("quick")), ANSWER);

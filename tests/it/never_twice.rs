@@ -40,7 +40,8 @@ fn closed_new_connection_gets_at_most_one_post() {
     for (closes, read, sent) in CLOSES {
         let (home, posts) = closing_home(0, read, sent);
         let speech = Relay::to(&home.url()).speech(event("locate-intent"));
-        assert!(speech.starts_with(BAD_ANSWER), "{closes}: {speech}");
+        let is_unsent = read == 0 && speech.starts_with(UNREACHABLE);
+        assert!(is_unsent || speech.starts_with(BAD_ANSWER), "{closes}: {speech}");
         assert_eq!(posts.load(SeqCst), usize::from(read > 0), "{closes}");
         assert!(home.connections() <= 2, "{closes}: one retry at most");
     }

@@ -159,10 +159,10 @@ fn unknown_token_asks_to_link_the_account() {
 #[test]
 fn real_faults_are_told_apart() {
     let nowhere = Relay::to(&format!("{}/nowhere", HOME.url));
-    assert!(nowhere.speech(HOME.event("launch-request")).starts_with("Home Assistant does not listen to Alexa yet."));
+    assert!(nowhere.speech(HOME.event("launch-request")).starts_with("BASE_URL does not lead to Home Assistant."));
     let directive = nowhere.reply(HOME.event("smart-home-turn-on"));
     assert!(directive.contains("BRIDGE_UNREACHABLE"), "{directive}");
-    nowhere.log_with("smart_home: under alexa:");
+    nowhere.log_with("Home Assistant has nothing at the path in BASE_URL");
     let tls = Relay::to(&HOME.url.replace("http:", "https:"));
     assert!(tls.speech(HOME.event("launch-request")).starts_with("BASE_URL does not lead to Home Assistant."));
     assert!(tls.log_with("remedy=").contains("does not speak TLS"));

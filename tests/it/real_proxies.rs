@@ -106,7 +106,7 @@ fn caddy() {
 
     site.says("forward-auth", FIREWALL, "wants a login");
     site.says("not-routed", WRONG_ADDRESS, "the answer is not Home Assistant's");
-    site.says("home/homeassistant", ALEXA_NOT_ENABLED, "if BASE_URL has a path");
+    site.says("home/homeassistant", WRONG_ADDRESS, "remove the path");
     site.says_what_each_says();
 
     HOME.set("input_boolean.slow_finished", false);

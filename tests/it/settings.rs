@@ -28,7 +28,7 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
         ("BASE_URL", "https://me:geheim@home.example.org", "has a user name or a password"),
         ("NOT_VERIFY_SSL", "geheim", "is neither on nor off"),
         ("DEBUG", "geheim", "is neither on nor off"),
-        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "has characters"),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "is not a token that Home Assistant makes"),
         ("EXTRA_HEADERS", "X-Key: geheim", "is not a JSON object"),
         ("EXTRA_HEADERS", r#"{"X-Key": "geheim\n"}"#, "has a name or a text that no header may have"),
         ("EXTRA_HEADERS", r#"{"Authorization": "geheim"}"#, "has a header that the relay or HTTP"),
@@ -71,13 +71,13 @@ fn not_verify_ssl_accepts_any_certificate() {
 #[test]
 fn long_lived_token_is_warned_about_at_start() {
     let home = Home::saying(ANSWER);
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "geheim")]);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
     assert_eq!(relay.reply(event("without-token")), ANSWER);
-    assert_eq!(home.request().headers()["authorization"], "Bearer geheim");
+    assert_eq!(home.request().headers()["authorization"], format!("Bearer {LONG_LIVED_TOKEN}"));
     let log = relay.end();
-    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert_eq!(log.matches("WARN").count(), 2, "{log}");
     assert!(log.lines().next().unwrap().contains("LONG_LIVED_ACCESS_TOKEN is set"), "{log}");
-    assert!(!log.contains("geheim"), "{log}");
+    assert!(!log.contains(LONG_LIVED_TOKEN), "{log}");
 }
 
 #[test]

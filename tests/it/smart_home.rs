@@ -44,19 +44,19 @@ const INTERNAL: &str = "INTERNAL_ERROR";
 
 #[test]
 fn requests_and_directives_have_separate_paths() {
-    let home = Home::saying(ANSWER);
+    let home = Home::new();
     let relay = Relay::to(&format!("{}/ha/", home.url()));
     let request = r#"{"type":"LaunchRequest"}"#;
     let directive = format!(r#"{{"endpoint":{{"scope":{{"token":"{TOKEN}"}}}}}}"#);
     let session = format!(r#"{{"user":{{"accessToken":"{TOKEN}"}}}}"#);
-    for (request, directive, path) in [
-        (request, "null", "/ha/api/alexa"),
-        ("null", &*directive, "/ha/api/alexa/smart_home"),
-        (request, &directive, "/ha/api/alexa"),
-        (request, "7", "/ha/api/alexa"),
+    for (request, directive, path, answer) in [
+        (request, "null", "/ha/api/alexa", ANSWER),
+        ("null", &*directive, "/ha/api/alexa/smart_home", EVENT),
+        (request, &directive, "/ha/api/alexa", ANSWER),
+        (request, "7", "/ha/api/alexa", ANSWER),
     ] {
         let event = format!(r#"{{"session":{session},"request":{request},"directive":{directive}}}"#);
-        assert_eq!(relay.reply(&event), ANSWER);
+        assert_eq!(relay.reply(&event), answer);
         assert_eq!(home.requests().pop().unwrap().uri(), path, "{event}");
     }
 }
@@ -64,16 +64,16 @@ fn requests_and_directives_have_separate_paths() {
 /// From the endpoint, the scope of a discovery, the grantee or the environment, in this order.
 #[test]
 fn first_non_empty_token_of_a_directive_is_sent() {
-    let home = Home::saying(ANSWER);
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", "environment")]);
+    let home = Home::new();
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
     for (directive, expected) in [
         (r#""endpoint":{"scope":{"token":"a"}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "a"),
         (r#""endpoint":{"scope":{"token":""}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "b"),
         (r#""endpoint":{"endpointId":"x"},"payload":{"scope":null,"grantee":{"type":"New","token":"c"}}"#, "c"),
-        (r#""endpoint":null,"payload":{"scope":{"token":null}}"#, "environment"),
-        ("", "environment"),
+        (r#""endpoint":null,"payload":{"scope":{"token":null}}"#, LONG_LIVED_TOKEN),
+        ("", LONG_LIVED_TOKEN),
     ] {
-        assert_eq!(relay.reply(format!(r#"{{"directive":{{{directive}}}}}"#)), ANSWER);
+        assert_eq!(relay.reply(format!(r#"{{"directive":{{{directive}}}}}"#)), EVENT);
         let authorization = home.requests().pop().unwrap().headers()["authorization"].clone();
         assert_eq!(authorization, format!("Bearer {expected}"), "{directive}");
     }
@@ -102,7 +102,7 @@ fn each_fault_has_its_type_of_error() {
         (BRIDGE, 418, &[], "", "not one that Home Assistant gives"),
         (BRIDGE, 200, &html, "<html>", "not Home Assistant's"),
         (INTERNAL, 200, &[], "", "it is empty"),
-        (INTERNAL, 200, &[], &ANSWER[..40], "not JSON"),
+        (INTERNAL, 200, &[], &EVENT[..40], "not JSON"),
         (INTERNAL, 500, &[], "500 Internal Server Error", "internal error"),
     ];
     for (error_type, status, headers, body, log_part) in cases {
@@ -160,7 +160,7 @@ fn secrets_of_directives_are_never_logged() {
         "cameraStreams": [{ "uri": "https://home.example.org/SECRET" }], "imageUri": "https://home.example.org/SECRET",
         "kept": "this",
     });
-    let home = Home::saying(secrets.to_string());
+    let home = Home::saying(json!({ "event": secrets }).to_string());
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
     let mut event: Value = serde_json::from_str(&event("smart-home-turn-on")).expect("JSON");
     event["directive"]["payload"] = secrets;

@@ -16,6 +16,10 @@ use super::server::Server;
 /// An answer of Home Assistant to an intent.
 pub const ANSWER: &str = r#"{"version":"1.0","sessionAttributes":{},"response":{"shouldEndSession":true,"outputSpeech":{"type":"PlainText","text":"OK"}}}"#;
 
+/// An answer of Home Assistant to a directive.
+pub const EVENT: &str =
+    r#"{"event":{"header":{"namespace":"Alexa","name":"Response","payloadVersion":"3"},"payload":{}}}"#;
+
 /// The token of a request that [`Home::slow`] answers late.
 pub const SLOW: &str = "example-slow-token";
 
@@ -31,6 +35,11 @@ pub struct Home {
 pub type Handshake = (HandshakeKind, Option<Vec<u8>>);
 
 impl Home {
+    /// Answers requests and directives, each in its way.
+    pub fn new() -> Self {
+        Self::start(None, |request| ready(answer(200, &[], reply(&request))))
+    }
+
     /// Answers every request with 200 and this body.
     pub fn saying(body: impl Into<Bytes>) -> Self {
         Self::answering(answer(200, &[("content-type", "application/json")], body))
@@ -90,7 +99,7 @@ impl Home {
                 return answer(200, &[], ANSWER);
             }
             permits.acquire().await.expect("it is never closed").forget();
-            answer(status, &[("server", SLOW)], ANSWER)
+            answer(status, &[("server", SLOW)], reply(&request))
         });
         (home, permits)
     }
@@ -134,6 +143,10 @@ impl Home {
     pub fn connections(&self) -> usize {
         self.server.connections()
     }
+}
+
+fn reply(request: &Request) -> &'static str {
+    if request.uri().path().ends_with("/smart_home") { EVENT } else { ANSWER }
 }
 
 fn constant(post: Answer) -> impl Fn(Request) -> std::future::Ready<Answer> {

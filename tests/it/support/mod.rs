@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-pub use home::{ANSWER, Home, SLOW};
+pub use home::{ANSWER, EVENT, Home, SLOW};
 pub use http::{Answer, answer};
 pub use relay::{Outcome, Relay, millis_from_now, program, speech};
 pub use sentences::*;
@@ -23,6 +23,9 @@ pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, YEARS};
 
 /// The access token of the events in events/.
 pub const TOKEN: &str = "example-access-token";
+
+/// A long-lived access token, as Home Assistant makes them.
+pub const LONG_LIVED_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiI4NDc2YTUzNmU5ZjQ0MWU4OTczOTAwMDAwMDAwMDAwMSIsImlhdCI6MTc2NDA5NDU4OCwiZXhwIjoyMDc5NDU0NTg4fQ.8NnqXcO4B7s1hJxPtmZ5vVbKQkD0yW3aFz-uEeL_6GA";
 
 /// The text of an event in events/.
 pub fn event(name: &str) -> String {
