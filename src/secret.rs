@@ -78,6 +78,9 @@ const REDACTED: [&str; 19] = [
 /// would garble the log.
 const SHORTEST_SECRET: usize = 6;
 
+/// How much of a secret may be shown, in characters.
+const LONGEST_BEGINNING: usize = 16;
+
 /// Replaces secrets in what is logged by `***`.
 #[derive(Clone, Default)]
 pub struct Redactor {
@@ -118,8 +121,18 @@ impl Redactor {
         if redacted == decoded { plain } else { redacted }
     }
 
+    /// Replaces secrets, and the beginnings of long ones: whoever echoes a secret may cut it.
     fn replace(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+        self.secrets.iter().fold(text.to_owned(), |text, secret| {
+            let beginning = &secret[..secret.len().min(LONGEST_BEGINNING)];
+            let mut parts = text.split(beginning);
+            let first = parts.next().unwrap_or_default().to_owned();
+            let rest = &secret[beginning.len()..];
+            parts.fold(first, |redacted, part| {
+                let cut = rest.bytes().zip(part.bytes()).take_while(|(a, b)| a == b).count();
+                redacted + "***" + &part[cut..]
+            })
+        })
     }
 
     /// JSON without its secrets. JSON that cannot be read is not shown: it may hold some.
