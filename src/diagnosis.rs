@@ -129,11 +129,8 @@ pub fn classify_error(error: &reqwest::Error, attempt: &Attempt) -> Fault {
         return classify_tls_error(error, attempt.client_certificate).unwrap_or(closed);
     }
     match find_cause(error).map(io::Error::kind) {
-        // reqwest has no type for the step that took too long.
-        _ if error.is_timeout() && error.is_connect() => {
-            let is_tcp = error_chain(error).any(|cause| cause.to_string().contains("tcp connect error"));
-            if is_tcp { Fault::NoConnection } else { Fault::HandshakeSilent }
-        }
+        _ if error.is_timeout() && error.is_connect() && attempt.is_https => Fault::HandshakeSilent,
+        _ if error.is_timeout() && error.is_connect() => Fault::NoConnection,
         _ if error.is_timeout() && attempt.is_new => Fault::UnacknowledgedNew,
         _ if error.is_timeout() => Fault::Unacknowledged,
         Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,

@@ -266,7 +266,15 @@ impl HomeAssistant {
             };
             Failure::from(diagnosis::classify_error(&error, &attempt)).with_source(error.without_url())
         };
-        let mut response = request.send().await.map_err(failure)?;
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = failure(error);
+                let is_nobody =
+                    failure.fault == Fault::HandshakeSilent && !dns::accepts_connections(&self.base_url).await;
+                return Err(if is_nobody { Failure { fault: Fault::NoConnection, ..failure } } else { failure });
+            }
+        };
         identity.client_certificate.note_answer();
         let (url, status, headers) = (response.url().clone(), response.status(), take(response.headers_mut()));
         let mut answer = RawAnswer { url, status, headers, body: Vec::new(), waited: start.elapsed() };
