@@ -106,7 +106,7 @@ impl Fault {
             Self::Banned => Entry::new(|m| m.banned, "Home Assistant has banned the address that the request came from",
                 "remove it from ip_bans.yaml beside configuration.yaml and restart Home Assistant; behind a reverse proxy, let Home Assistant trust the proxy (Settings, System, Network, HTTP server, Trusted proxies; before 2026.8 trusted_proxies under http: in configuration.yaml), or the proxy itself is banned for what others do"),
             Self::ProxyNotTrusted => Entry::new(|m| m.proxy_not_trusted, "Home Assistant does not trust the reverse proxy that the request came through",
-                "under Settings, System, Network, HTTP server, turn on Trust X-Forwarded-For, add the proxy's address (Home Assistant's log names it) to Trusted proxies, and confirm the change within 5 minutes; before Home Assistant 2026.8, set use_x_forwarded_for: true and trusted_proxies under http: in configuration.yaml and restart. Of two proxies in a row only one may add X-Forwarded-For. If the response is not Home Assistant's own 400, look into the proxy's log"),
+                "under Settings, System, Network, HTTP server, turn on Trust X-Forwarded-For, add the proxy's address (Home Assistant's log names it) to Trusted proxies, and confirm the change within 5 minutes; before Home Assistant 2026.8, set use_x_forwarded_for: true and trusted_proxies under http: in configuration.yaml and restart. Of two proxies in a row only one may add X-Forwarded-For"),
             Self::SmartHomeNotEnabled => Entry::new(|m| m.alexa_not_enabled, "Home Assistant has nothing at /api/alexa/smart_home",
                 "add the line smart_home: under alexa: in configuration.yaml and restart Home Assistant; while it starts, it answers so too, for some seconds"),
             Self::AlexaNotEnabled => Entry::new(|m| m.alexa_not_enabled, "Home Assistant has nothing at /api/alexa",
@@ -118,13 +118,13 @@ impl Fault {
 
             // What answers instead of Home Assistant.
             Self::Firewall => Entry::new(|m| m.firewall, "a firewall in front of Home Assistant stopped the request",
-                "let POST /api/alexa* pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for these paths; a proxy's list of addresses cannot know the relay, for Lambda's addresses change"),
+                "let POST /api/alexa* pass: at Cloudflare turn off Bot Fight Mode (Security, Bots: no rule can make an exception to it), and for the rest add a WAF custom rule with the action Skip for these paths; a list of addresses does not help: Lambda's addresses change"),
             Self::RateLimited => Entry::new(|m| m.firewall, "a rate limit in front of Home Assistant stopped the request",
                 "let /api/alexa* pass without one, or allow some requests in a row (nginx limit_req burst, HAProxy stick tables, Cloudflare rate limiting rules)"),
             Self::BadRequest => Entry::new(|m| m.bad_answer, "a proxy in front of Home Assistant answered 400 with a page of its own",
                 "look into the proxy's log: its limits on headers (nginx large_client_header_buffers) or its rules refuse the request; or it replaces Home Assistant's own page (nginx proxy_intercept_errors, Apache ProxyErrorOverride), and Home Assistant does not trust it: Settings, System, Network, HTTP server, Trusted proxies, before 2026.8 trusted_proxies under http: in configuration.yaml"),
             Self::LoginRequired => Entry::new(|m| m.firewall, "something in front of Home Assistant wants a login",
-                "let POST /api/alexa* pass it without one: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for these paths; in a proxy by an exception from its password or forward-auth; or set BASE_URL to an address that does not go through it"),
+                "let POST /api/alexa* pass without one: at Cloudflare Access by a service token, which EXTRA_HEADERS sends, or a Bypass policy for these paths; in a proxy by an exception from its password or forward-auth; or set BASE_URL to an address that does not go through it"),
             Self::LoginPageOrTokenRefused => Entry::new(|m| m.firewall, "a proxy in front of Home Assistant answered 401 with a page of its own",
                 "if the proxy wants a login, let POST /api/alexa* pass without one; if it wants none, it replaces Home Assistant's own page (nginx proxy_intercept_errors, Apache ProxyErrorOverride): link the account again in the Alexa app"),
             Self::BadGateway => Entry::new(|m| m.unreachable, "the proxy in front of Home Assistant got no answer from it",
@@ -136,7 +136,7 @@ impl Fault {
             Self::NotHomeAssistant | Self::EmptyAnswer => Entry::new(|m| m.wrong_address, "the answer is not Home Assistant's",
                 "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa* on to it, past any login page"),
             Self::Redirected => Entry::new(|m| m.wrong_address, "BASE_URL redirects to another address",
-                "set BASE_URL to where it redirects to, without /api/alexa and what follows it (most often https:// instead of http://); redirects are not followed, for the token goes to BASE_URL alone"),
+                "set BASE_URL to where it redirects to, without /api/alexa and what follows it (most often https:// instead of http://); redirects are not followed: the token goes to BASE_URL alone"),
             Self::NameNotServed => Entry::new(|m| m.wrong_address, "the server does not serve the name in BASE_URL",
                 "use in BASE_URL the name for which the proxy has a site, or add a site for it there"),
             Self::UnexpectedAnswer | Self::UnusableAnswer => Entry::new(|m| m.bad_answer, "the answer is not one that Home Assistant gives",
@@ -144,7 +144,7 @@ impl Fault {
             Self::NotAReply => Entry::new(|m| m.bad_answer, "the answer is JSON, but no reply for Alexa",
                 "check that BASE_URL leads to Home Assistant itself, and that no proxy or gateway in front of it answers or changes its answers"),
             Self::AnswerTooLarge => Entry::new(|m| m.bad_answer, "the answer is larger than the 6 MB that Lambda passes on",
-                "if it is that to a discovery, let Alexa see fewer entities: filter: under smart_home: in configuration.yaml; else check that BASE_URL leads to Home Assistant"),
+                "if it answers a discovery, let Alexa see fewer entities (filter: under smart_home: in configuration.yaml); else check that BASE_URL leads to Home Assistant"),
 
             // The connection.
             Self::NameNotFound => Entry::new(|m| m.unreachable, "the name in BASE_URL has no address",
@@ -156,13 +156,13 @@ impl Fault {
             Self::Refused => Entry::new(|m| m.unreachable, "nobody listens at BASE_URL's address and port",
                 "check that Home Assistant runs, that BASE_URL has the right port, and that the router forwards it"),
             Self::NoConnection => Entry::new(|m| m.unreachable, "nobody answers at BASE_URL's address",
-                "check that the machine and the internet connection at home are on; open the port in the router and the firewall; use a public address, for AWS cannot reach those of a home network (10., 172.16. to 172.31., 192.168.)"),
+                "check that the machine and the internet connection at home are on; open the port in the router and the firewall; use a public address: AWS cannot reach those of a home network (10., 172.16. to 172.31., 192.168.)"),
             Self::NoAnswer => Entry::new(|m| m.unreachable, "nothing has answered at BASE_URL in time",
                 "check that Home Assistant runs and does not hang, that its port is open in the router and the firewall, and that a proxy in front of it has its right address and port"),
             Self::Unacknowledged => Entry::new(|m| m.unreachable, "nobody has acknowledged the request: the connection to Home Assistant is dead",
-                "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again, for it may have arrived"),
+                "ask again: that makes a new connection; if it happens often, look for a router or a tunnel that forgets its connections. It was not sent again: it may have arrived"),
             Self::UnacknowledgedNew => Entry::new(|m| m.unreachable, "nobody has acknowledged the request, on a connection that was just made",
-                "most often large packets are lost on the way (a tunnel, VPN or PPPoE with a smaller MTU): lower the MTU or clamp the MSS there. It was not sent again, for it may have arrived"),
+                "most often large packets are lost on the way (a tunnel, VPN or PPPoE with a smaller MTU): lower the MTU or clamp the MSS there. It was not sent again: it may have arrived"),
             Self::ClosedUnsent => Entry::new(|m| m.unreachable, "the connection was closed before the request was sent",
                 "ask again; if it happens often, look into the log of Home Assistant and of the proxy in front of it"),
             Self::ConnectionClosed => Entry::new(|m| m.bad_answer, "the connection was closed before the whole answer came",
@@ -229,7 +229,7 @@ impl Fault {
             Self::BadGateway | Self::ProxyTimeout =>
                 "let the proxy pass the path /auth on to Home Assistant's own address and port, as it does with /api/alexa",
             Self::ClientCertificateRequired | Self::ClientCertificateRefused | Self::HandshakeRefused =>
-                "let the path /auth pass without a client certificate, for Amazon's servers have none; if the server requests it for every path, account linking cannot work there: use another name or port without it, or LONG_LIVED_ACCESS_TOKEN",
+                "let the path /auth pass without a client certificate: Amazon's servers have none. If the server requests it for every path, account linking cannot work there: use another name or port without it, or LONG_LIVED_ACCESS_TOKEN",
             Self::NoAnswer =>
                 "Amazon's servers wait 4.5 s for the path /auth: look into the log of Home Assistant and of the proxy in front of it for what takes so long",
             Self::ClosedUnsent | Self::ConnectionClosed | Self::PlainConnectionClosed | Self::HandshakeClosed =>
