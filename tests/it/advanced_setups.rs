@@ -47,21 +47,38 @@ fn extra_headers_are_sent_with_every_request() {
 /// Not even when Home Assistant echoes them.
 #[test]
 fn extra_header_values_are_never_logged() {
-    for status in [200, 403] {
-        let home = Home::answering(answer(status, &[("server", "geheim")], ANSWER.replace("OK", "ein geheim")));
-        let headers = ("EXTRA_HEADERS", r#"{"X-Key": "geheim"}"#);
+    let location = format!("https://login.example.org/{}/geheim-und-noch-viel-mehr", "x".repeat(230));
+    for (status, body) in [
+        (200, r#"{"response":{"outputSpeech":{"text":"ein geheim-und-noch-viel-mehr"}}}"#),
+        (200, r#"{"response":{"geheim-und-noch-viel-mehr":7,"x":"geheim%2Dund%2dnoch-viel-mehr"}}"#),
+        (302, "<p>geheim-und-noch-viel-mehr"),
+        (403, "?x=geheim%2Dund%2Dnoch%2Dviel%2Dmehr&y= geheim-und-noch-viel-mehr "),
+    ] {
+        let head = [("server", "geheim-und-noch-viel-mehr"), ("location", &location)];
+        let home = Home::answering(answer(status, &head, body));
+        let headers = ("EXTRA_HEADERS", r#"{"X-Key": " geheim-und-noch-viel-mehr "}"#);
         let relay = Relay::start(&[("BASE_URL", &home.url()), headers, ("DEBUG", "True")]);
-        relay.reply(event("locate-intent").replace("EXAMPLE", "geheim"));
+        relay.reply(event("locate-intent").replace("EXAMPLE", "geheim-und-noch-viel-mehr"));
         let log = relay.end();
         assert!(log.contains("LocateIntent") && log.contains("***"), "{log}");
-        assert!(!log.contains("geheim"), "{log}");
+        assert!(!log.contains("geheim") && !log.contains("noch"), "{log}");
     }
+}
+
+#[test]
+fn short_extra_headers_do_not_garble_the_log() {
+    let home = Home::answering(answer(403, &[("server", "https on 1.1")], "403: Forbidden"));
+    let headers =
+        ("EXTRA_HEADERS", r#"{"X-Forwarded-Proto": "https", "X-A": "on", "X-B": "1", "X-C": "true", "X-D": ""}"#);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), headers]);
+    relay.reply(event("locate-intent"));
+    assert!(!relay.log().contains("***") && relay.log().contains("server: https on 1.1"), "{}", relay.log());
 }
 
 #[test]
 fn ca_certificate_is_trusted_as_text_and_as_file() {
     let (root, folder) = (Ca::new(), scratch());
-    let intermediate = root.intermediate();
+    let intermediate = root.intermediate(YEARS);
     let two_cas = Ca::new().pem() + &root.pem();
     fs::write(folder.path().join("home.pem"), &two_cas).unwrap();
     let folder = ("LAMBDA_TASK_ROOT", folder.path().to_str().unwrap());
@@ -99,7 +116,7 @@ fn own_self_signed_certificate_is_trusted() {
 #[test]
 fn untrusted_certificates_are_refused() {
     let (root, stranger) = (Ca::new(), Ca::new());
-    let intermediate = stranger.intermediate();
+    let (intermediate, outdated) = (stranger.intermediate(YEARS), root.intermediate(EXPIRED));
     let client = Ca::new().issue_for("alexa", YEARS).pem_with_key();
     let root_pem = root.pem();
     let headers = ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#);
@@ -113,6 +130,8 @@ fn untrusted_certificates_are_refused() {
             (Identity::self_signed(), "it is self-signed, and for localhost", "Let's Encrypt"),
             (Identity::self_signed_for("localhost", YEARS, CA), "it is self-signed", "Let's Encrypt"),
             (root.issue(EXPIRED), "certificate has expired", "renew it"),
+            (outdated.issue(YEARS).with(&outdated), "intermediate certificate", "newest fullchain.pem"),
+            (outdated.issue(EXPIRED).with(&outdated), "the server's certificate has expired", "renew it"),
             (root.issue(2080..2090), "certificate is not valid yet", "clock"),
             (root.issue_for("other.example.org", YEARS), "certificate is for another name", "a name that"),
             (Identity::x509_v1(), "X.509 version 1", "make it again with a name"),
@@ -139,7 +158,7 @@ fn public_cas_are_known() {
 #[test]
 fn client_certificate_is_shown_on_request() {
     let (root, clients) = (Ca::new(), Ca::new());
-    let intermediate = clients.intermediate();
+    let intermediate = clients.intermediate(YEARS);
     let root_pem = root.pem();
     for versions in VERSIONS {
         let server = || root.issue(YEARS).server_with(versions, Some(&clients));
@@ -162,14 +181,32 @@ fn client_certificate_is_shown_on_request() {
 #[test]
 fn accepted_client_certificate_is_not_blamed_later() {
     let (root, clients) = (Ca::new(), Ca::new());
-    let server = root.issue(YEARS).server_with(VERSIONS[1], Some(&clients));
-    let home = Home::start(Some(server), |request| {
-        let is_good = request.headers()["authorization"] == "Bearer good";
-        ready(if is_good { answer(200, &[("connection", "close")], ANSWER) } else { Answer::Raw(Vec::new()) })
-    });
-    let (url, ca, client) = (home.url(), root.pem(), clients.issue_for("alexa", YEARS).pem_with_key());
-    let relay = Relay::start(&[("BASE_URL", &url), ("CA_CERTIFICATE", &ca), ("CLIENT_CERTIFICATE", &client)]);
-    assert_eq!(relay.reply(event_with_token("good")), ANSWER);
-    let speech = relay.speech(event_with_token("bad"));
-    assert!(speech.starts_with(BAD_ANSWER), "{speech}");
+    let (ca, client) = (root.pem(), clients.issue_for("alexa", YEARS).pem_with_key());
+    let server = root.issue(YEARS);
+    for (server, client) in
+        [(server.server_with(VERSIONS[1], Some(&clients)), &*client), (server.server_requesting(&clients), "")]
+    {
+        let home = Home::start(Some(server), |request| {
+            let is_good = request.headers()["authorization"] == "Bearer good";
+            ready(if is_good { answer(200, &[("connection", "close")], ANSWER) } else { Answer::Raw(Vec::new()) })
+        });
+        let url = home.url();
+        let relay = Relay::start(&[("BASE_URL", &url), ("CA_CERTIFICATE", &ca), ("CLIENT_CERTIFICATE", client)]);
+        assert_eq!(relay.reply(event_with_token("good")), ANSWER);
+        let speech = relay.speech(event_with_token("bad"));
+        assert!(speech.starts_with(BAD_ANSWER), "{speech}");
+    }
+}
+
+/// In the log, and in the message to Amazon.
+#[test]
+fn only_some_of_many_names_are_listed() {
+    let names: Vec<_> = (0..180).map(|n| format!("site{n}.example.org")).collect();
+    let (root, names) = (Ca::new(), names.join(" "));
+    let home = Home::over_tls(root.issue_for(&format!("{names} localhost"), YEARS).server(), Answer::Silence);
+    let relay = Relay::to(&home.url());
+    let (reply, log) = (relay.reply(event("smart-home-turn-on")), relay.log());
+    for text in [reply, log] {
+        assert!(text.contains("site0.example.org") && text.matches("site").count() < 10, "{text}");
+    }
 }

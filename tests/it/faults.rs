@@ -4,8 +4,9 @@ use std::future::{pending, ready};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use rustls::AlertDescription;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::support::*;
@@ -75,9 +76,17 @@ fn missing_token_asks_to_link_the_account() {
 #[test]
 fn unusable_token_asks_to_link_the_account() {
     let home = Home::saying(ANSWER);
-    for token in ["a\\nb", "a\\r\\nX-Forwarded-For: 1.2.3.4", "schl\u{fc}ssel", "\\u0000"] {
+    let no_header = ["characters that no HTTP header may have", "Access Token URI"];
+    for (token, log_parts) in [
+        ("a\\nb", no_header),
+        ("a\\r\\nX-Forwarded-For: 1.2.3.4", no_header),
+        ("schl\u{fc}ssel", no_header),
+        ("\\u0000", no_header),
+        ("Atza|IwEBIJ0nq8", ["leads to Login with Amazon", "/auth/authorize"]),
+        ("Atza\\u007cIwEBIJ0nq8\u{e9}", ["leads to Login with Amazon", "/auth/token"]),
+    ] {
         let event = event("launch-request").replace(TOKEN, token);
-        assert_says(&Relay::to(&home.url()), &event, LINK, &["characters that no HTTP header may have"]);
+        assert_says(&Relay::to(&home.url()), &event, LINK, &log_parts);
     }
     assert_eq!(home.connections(), 0);
 }
@@ -91,11 +100,23 @@ fn refusals_of_home_assistant_are_named() {
         (BAD_ANSWER, 500, &[], "500 Internal Server Error", "internal error"),
     ]);
     for headers in [&[][..], &[OWN_401]] {
-        assert_event_answers(EVENTS[0], &[(LINK, 401, headers, "401: Unauthorized", "refused the access token")]);
+        assert_event_answers(EVENTS[0], &[(LINK, 401, headers, "401: Unauthorized", "leave the made-up token empty")]);
     }
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
     assert_says(&relay, &event("without-token"), LINK, &["refused LONG_LIVED_ACCESS_TOKEN"]);
+}
+
+#[test]
+fn path_in_base_url_is_named() {
+    let home = Home::start(None, |_| ready(answer(404, &[], "404: Not Found")));
+    for path in ["/api", "/api/alexa", "/api/alexa/smart_home/", "/lovelace/0", "/homeassistant"] {
+        let relay = Relay::to(&(home.url() + path));
+        for event in EVENTS.map(event) {
+            assert_says(&relay, &event, WRONG_ADDRESS, &["nothing at the path in BASE_URL", "status 404"]);
+        }
+        assert!(relay.reply(event("smart-home-turn-on")).contains("BRIDGE_UNREACHABLE"), "{path}");
+    }
 }
 
 #[test]
@@ -113,6 +134,7 @@ fn firewalls_and_logins_in_front_are_named() {
         (FIREWALL, 401, &[OWN_401, HTML], "<html>401</html>", "answered 401 with a page of its own"),
         (FIREWALL, 302, &[("location", login)], "", "wants a login"),
         (FIREWALL, 302, &[("location", login)], "", location),
+        (FIREWALL, 302, &[("location", "https://auth.example.org/?rd=https://home.example.org/")], "", "wants a login"),
         (FIREWALL, 403, &CLOUDFLARE, "<html>Sorry, you have been blocked</html>", remedy),
         (FIREWALL, 403, &CLOUDFLARE, "error code: 1020", remedy),
         (FIREWALL, 403, &CHALLENGE, wait, remedy),
@@ -131,7 +153,23 @@ fn firewalls_and_logins_in_front_are_named() {
 fn wrong_addresses_are_named() {
     let https = "let BASE_URL begin with https";
     let moved = [("location", "https://home.example.org/api/alexa")];
+    let ordinary = "<html><script src=/cdn-cgi/challenge-platform/scripts/jsd/main.js></script></html>";
+    let ngrok = [("ngrok-error-code", "ERR_NGROK_3200"), HTML];
+    let offline = "ngrok-error-code: ERR_NGROK_3200";
+    let too_many = "<html><h1>400 Bad Request</h1>Request Header Or Cookie Too Large</html>";
     assert_answers(&[
+        (WRONG_ADDRESS, 404, &CLOUDFLARE, ordinary, "not Home Assistant's"),
+        (UNREACHABLE, 503, &CLOUDFLARE, ordinary, "got no answer from it"),
+        (UNREACHABLE, 404, &ngrok, "<html>The endpoint is offline.</html>", offline),
+        (INSECURE, 525, &CLOUDFLARE, "error code: 525", "Cloudflare cannot connect securely"),
+        (INSECURE, 526, &CLOUDFLARE, "<html>", "Full instead of Full (strict)"),
+        (BAD_ANSWER, 400, &NGINX, too_many, "large_client_header_buffers"),
+        (BAD_ANSWER, 400, &[], "", "400 with a page of its own"),
+        (BAD_ANSWER, 400, &[], "400: Bad Request, sorry", "Trusted proxies"),
+        (BAD_ANSWER, 413, &NGINX, "<html>413 Request Entity Too Large</html>", "client_max_body_size"),
+        (WRONG_ADDRESS, 421, &[], "Misdirected Request", "does not serve the name"),
+        (WRONG_ADDRESS, 302, &[("location", "https://www.example.org/")], "", "redirects"),
+        (WRONG_ADDRESS, 301, &[("location", "https://home.example.org:8443")], "", "redirects"),
         (WRONG_ADDRESS, 404, &NGINX, "<html>404</html>", "not Home Assistant's"),
         (WRONG_ADDRESS, 405, &[], "<html>", "not Home Assistant's"),
         (WRONG_ADDRESS, 301, &moved, "", "redirects"),
@@ -141,6 +179,7 @@ fn wrong_addresses_are_named() {
         (WRONG_ADDRESS, 400, &[], "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />", https),
         (WRONG_ADDRESS, 200, &[], "<!DOCTYPE html><title>Home Assistant</title>", "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[HTML], "Home Assistant", "content-type: text/html"),
+        (WRONG_ADDRESS, 200, &CLOUDFLARE, ordinary, "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[("server", "Caddy")], "", "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[("server", "Caddy")], " \r\n", "server: Caddy"),
         (BAD_ANSWER, 418, &[], "", "not one that Home Assistant gives"),
@@ -178,14 +217,25 @@ fn unusable_answers_are_named() {
             (BAD_ANSWER, 200, &[], "OK", "not JSON"),
             (BAD_ANSWER, 200, &[], &twice, "not JSON"),
             (BAD_ANSWER, 200, &[], half, "not JSON: EOF"),
+            (BAD_ANSWER, 200, &[], "null", "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], "{}", "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], "[]", "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], "\"OK\"", "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], r#"{"message":"Unauthorized"}"#, "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":null}"#, "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":[{}]}"#, "no reply for Alexa"),
+            (BAD_ANSWER, 200, &[], EVENT, "no reply for Alexa"),
             (BAD_ANSWER, 200, &[], &too_large, "6 MB"),
         ],
     );
     let head = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{too_large}\r\n0\r\n\r\n", too_large.len());
     let cut_short = format!("{head}content-length: 200\r\n\r\n{half}");
+    let many_headers = format!("{head}{}\r\n{ANSWER}", "set-cookie: a=b\r\n".repeat(120));
     for (bytes, log_parts) in [
-        (chunked.as_bytes(), ["6 MB", ""]),
+        (chunked.as_bytes(), ["6 MB", "filter: under smart_home:"]),
+        (b"HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 2\r\n\r\n{}", ["headers that cannot be read", "add_header"]),
+        (many_headers.as_bytes(), ["more than 100 lines", "add_header"]),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":\"\xff\"}", ["not JSON", ""]),
         (cut_short.as_bytes(), ["before the whole answer came", "not sent again"]),
         // What Home Assistant and HAProxy do when they expect TLS.
@@ -203,13 +253,26 @@ fn failed_connections_are_named() {
     let secure = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
     let ssh = Home::start(None, |_| ready(Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())));
     let closing = Home::raw(|_| ready(()));
-    // TLS alerts: handshake failure, protocol version (of a TLS 1.1 server), unrecognised name, certificate required.
-    let [failure, version, name, certificate] = [40, 70, 112, 116].map(|alert| {
+    // As Home Assistant Cloud does while the home is not connected.
+    let hanging_up = Home::raw(|mut stream| async move {
+        let _ = stream.read(&mut [0; 8192]).await;
+    });
+    let alerting = |alert: AlertDescription| {
         Home::raw(move |mut stream| async move {
-            let _ = stream.write_all(&[0x15, 0x03, 0x02, 0x00, 0x02, 0x02, alert]).await;
+            let _ = stream.read(&mut [0; 8192]).await;
+            let _ = stream.write_all(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert.into()]).await;
             pending::<()>().await;
         })
-    });
+    };
+    let [failure, version, name, certificate, denying, unknown] = [
+        AlertDescription::HandshakeFailure,
+        AlertDescription::ProtocolVersion,
+        AlertDescription::UnrecognisedName,
+        AlertDescription::CertificateRequired,
+        AlertDescription::AccessDenied,
+        AlertDescription::CertificateUnknown,
+    ]
+    .map(alerting);
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let address = |listener: &TcpListener| listener.local_addr().unwrap();
     let nobody = address(&listen());
@@ -233,6 +296,9 @@ fn failed_connections_are_named() {
         (https(&version), INSECURE, ["TLS 1.2 or 1.3", ""]),
         (https(&name), INSECURE, ["for another name", ""]),
         (https(&certificate), INSECURE, ["requires a client certificate", ""]),
+        (https(&denying), INSECURE, ["refused a secure connection", "may accept only some addresses"]),
+        (https(&unknown), INSECURE, ["refused a secure connection", "may accept only some addresses"]),
+        (https(&hanging_up), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
         (https(&closing), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
         (secure.url(), INSECURE, ["self-signed", ""]),
     ];
@@ -244,6 +310,30 @@ fn failed_connections_are_named() {
     // The time is up before the connection stands.
     let early = Relay::to(&format!("http://{busy}")).invoke_by(&events[0], millis_from_now(1_000)).reply();
     assert!(speech(&early).starts_with(UNREACHABLE), "{early}");
+}
+
+/// When the time is up before the second try has failed.
+#[test]
+fn fault_of_the_first_try_is_named() {
+    let closing = Home::raw(|_| pending());
+    closing.server.close_next();
+    let relay = Relay::to(&closing.url().replace("http:", "https:"));
+    let speech = speech(&relay.invoke_by(event("launch-request"), millis_from_now(2_000)).reply());
+    assert!(speech.starts_with(UNREACHABLE), "{speech}");
+    assert_eq!(closing.connections(), 2);
+    relay.log_with("closed before a secure connection was made");
+}
+
+#[test]
+fn closed_tls_connection_is_not_called_plain() {
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+        let home = Home::over_tls(Identity::self_signed().server(), Answer::Raw(answer.into()));
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+        relay.reply(event("launch-request"));
+        let log = relay.end();
+        let line = log.lines().last().expect("a line");
+        assert!(!line.contains("begin with http") && !line.contains("begins with http"), "{answer}: {line}");
+    }
 }
 
 #[test]

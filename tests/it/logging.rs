@@ -49,27 +49,55 @@ fn debug_logs_requests_and_answers_without_secrets() {
         let body = body.replace("OK", &format!("Paul is at home, {TOKEN}"));
         let home = Home::answering(answer(status, &[], body));
         let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "True")]);
-        relay.reply(event("locate-intent"));
+        let who_and_where = r#""context": { "Geolocation": { "coordinate": { "latitudeInDegrees": 47.11 }, "altitude": { "altitudeInMeters": 47.11 } },
+            "Advertising": { "advertisingId": "PRIVATE" }, "x": { "unitId": "PRIVATE", "persistentUnitId": "PRIVATE", "persistentEndpointId": "PRIVATE", "gadgetId": "PRIVATE" },"#;
+        relay.reply(event("locate-intent").replacen("\"context\": {", who_and_where, 1));
         let log = relay.end();
+        assert!(!log.contains("PRIVATE") && !log.contains("47.11") && log.contains("gadgetId"), "{log}");
         assert!(log.contains("LocateIntent") && log.contains("\\\"Paul\\\""), "the request:\n{log}");
         assert!(log.contains("Paul is at home"), "the answer:\n{log}");
         assert_holds_no_secret(&log);
     }
 }
 
+/// The only explanation of “There was a problem with the requested skill's response”.
+#[test]
+fn verdict_of_alexa_is_logged() {
+    let home = Home::saying(ANSWER);
+    let relay = Relay::to(&home.url());
+    let error = r#""error": { "type": "INVALID_RESPONSE", "message": "Speech too long, TOKEN" }, "type""#
+        .replace("TOKEN", TOKEN);
+    let kinds = ["SessionEndedRequest", "System.ExceptionEncountered", "AudioPlayer.PlaybackFailed"];
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let event = event("launch-request").replacen("\"type\"", &error, 1).replace("LaunchRequest", kind);
+        assert_eq!(relay.reply(&event), ANSWER);
+        assert_eq!(home.requests()[n].body(), event.trim());
+    }
+    relay.reply(event("session-ended-request"));
+    let log = relay.end();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    let is_told = |line: &&str| line.contains("INVALID_RESPONSE: Speech too long, ***") && line.contains("remedy=");
+    assert!(lines.len() == 2 && lines.iter().all(is_told), "{log}");
+}
+
 #[test]
 fn no_answer_gets_a_secret_logged() {
     let token = &*long_token();
     let location = format!("https://{token}@login.example.org/{token}?t={token}#{token}");
+    let encoded = &*token.replace('-', "%2D");
+    let at_the_end = format!("https://login.example.org/{}/{encoded}", "x".repeat(220));
     let with_token = [("server", token), ("www-authenticate", token), ("location", &location)];
     let page = format!("<p>{token}</p>");
     let statuses = [200, 302, 400, 401, 403, 404, 405, 418, 500, 502];
     let pages = statuses.map(|status| answer(status, &with_token, page.clone()));
-    let json = [ANSWER, r#"{"token":"TOKEN","x":["Bearer TOKEN"]}"#, r#"{"x":"TOKEN"#]
+    let encoded = [encoded, &format!("<a href='/?{encoded}'>")].map(|body| {
+        answer(302, &[("location", &at_the_end), ("www-authenticate", &format!("Bearer x={token}"))], body.to_owned())
+    });
+    let json = [ANSWER, r#"{"token":"TOKEN","x":["Bearer TOKEN"]}"#, r#"{"x":"TOKEN"#, r#"{"response":{" TOKEN ":1}}"#]
         .map(|body| answer(200, &[], body.replace("TOKEN", token)));
     let cut_short = ["", "TOKEN", "HTTP/1.1 500 TOKEN\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nTOKEN"]
         .map(|bytes| Answer::Raw(bytes.replace("TOKEN", token).into()));
-    at_once(pages.into_iter().chain(json).chain(cut_short), |answer| {
+    at_once(pages.into_iter().chain(encoded).chain(json).chain(cut_short), |answer| {
         let home = Home::answering(answer);
         assert_no_secret_is_logged(&[("BASE_URL", &home.url())]);
     });
@@ -120,6 +148,7 @@ fn assert_no_secret_is_logged(settings: &[(&str, &str)]) {
 
 /// Checks that the log has none of the secrets in events/.
 fn assert_holds_no_secret(log: &str) {
+    let log = &log.replace("%2D", "-");
     for secret in [TOKEN, "example-api-access-token", "example-grant-code", "amzn1.ask.account.", "amzn1.ask.device."] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }

@@ -1,5 +1,7 @@
 //! Requests and answers are passed on unchanged.
 
+use std::future::ready;
+
 use crate::support::*;
 
 #[test]
@@ -108,20 +110,76 @@ fn chunked_answer_is_read_whole() {
     assert_eq!(Relay::to(&home.url()).reply(event("launch-request")), ANSWER);
 }
 
+/// An event of payload version 2, as the SAM CLI makes it.
+const DISCOVERY_2: &str = r#"{"header":{"payloadVersion":"1","namespace":"Control","name":"SwitchOnOffRequest"},"payload":{"accessToken":"[OAuth Token here]"}}"#;
+
+/// Proxies send them, and other HTTP clients read them.
+#[test]
+fn odd_header_lines_lose_no_answer() {
+    for line in [
+        "content-security-policy: default-src 'self';\r\n    img-src *;\r\n\tframe-src *",
+        "x-frame-options : DENY",
+        "no colon here",
+        "x y: z",
+    ] {
+        let home = Home::start(None, move |request| {
+            let (status, body) =
+                if request.method() == "GET" { ("405 x", "405: Method Not Allowed") } else { ("200 OK", ANSWER) };
+            let head = format!("HTTP/1.1 {status}\r\n{line}\r\ncontent-length: {}\r\n\r\n", body.len());
+            ready(Answer::Raw((head + body).into()))
+        });
+        let relay = Relay::to(&home.url());
+        assert_eq!(relay.reply(event("launch-request")), ANSWER, "{line:?}: {}", relay.log());
+        relay.reply(event("without-token"));
+        relay.log_with("the way to Home Assistant is clear");
+    }
+}
+
+/// Alexa accepts 8,000 characters.
+#[test]
+fn long_speech_is_passed_on_with_a_warning() {
+    for (speech, length, warnings) in [
+        (r#""text":"SPEECH""#, 8_000, 0),
+        (r#""text":"SPEECH""#, 8_001, 1),
+        (r#""type":"SSML","ssml":"SPEECH""#, 8_001, 1),
+        (r#""text":"SPEECH","x":"SPEECH""#, 8_000, 0),
+    ] {
+        let speech = speech.replace("SPEECH", &"\u{e9}".repeat(length));
+        let answer = format!(r#"{{"response":{{"outputSpeech":{{{speech}}}}}}}"#);
+        let home = Home::saying(answer.clone());
+        let relay = Relay::to(&home.url());
+        assert!(relay.reply(event("launch-request")) == answer);
+        assert_eq!(relay.end().matches("Alexa accepts 8000").count(), warnings, "{length}");
+    }
+}
+
 #[test]
 fn other_events_are_a_typed_lambda_error() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
-    for payload in
-        ["{}", "[]", "7", "null", r#""text""#, r#"{"request":null}"#, r#"{"request":"x"}"#, r#"{"directive":7}"#]
-    {
+    let unknown = "neither a request of an Alexa custom skill nor a directive of a smart home skill";
+    for (payload, cause) in [
+        ("{}", unknown),
+        ("[]", unknown),
+        ("7", unknown),
+        ("null", unknown),
+        (r#""text""#, unknown),
+        (r#"{"request":null}"#, unknown),
+        (r#"{"request":"x"}"#, unknown),
+        (r#"{"request":["LaunchRequest","amzn1.echo-api.request.1","en-US"]}"#, unknown),
+        (r#"{"directive":7}"#, unknown),
+        (r#"{"directive":[{"header":{}}]}"#, unknown),
+        (r#"{"headers":{"host":"x"},"requestContext":{},"body":"{}"}"#, unknown),
+        (DISCOVERY_2, "payload version 2"),
+        (r#"{"header":{"namespace":"Alexa.ConnectedHome.Control","name":"TurnOnRequest"}}"#, "payload version 2"),
+    ] {
         let Outcome::Error(error) = relay.invoke_by(payload, millis_from_now(10_000)) else {
             panic!("{payload:?} is answered")
         };
         assert_eq!(error["errorType"], "NotAnEvent", "{payload:?}");
-        let message = error["errorMessage"].as_str().unwrap();
-        assert!(message.contains("custom skill") && message.contains("smart home skill"), "{error}");
+        assert!(error["errorMessage"].as_str().unwrap().contains(cause), "{error}");
     }
     assert_eq!(home.connections(), 0);
+    assert_eq!(relay.log().matches("choose payload version 3").count(), 2);
     assert_eq!(relay.reply(event("launch-request")), ANSWER, "the next request is answered");
 }

@@ -15,6 +15,7 @@ fn missing_base_url_is_spoken_and_logged() {
 #[test]
 fn invalid_settings_are_spoken_and_logged_by_name() {
     const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let no_token = "is not a token that Home Assistant makes";
     let (client, other) = (Identity::self_signed(), Identity::self_signed());
     let (encrypted, mismatched) = ([client.pem(), ENCRYPTED].concat(), [client.pem(), other.key_pem()].concat());
     let unreadable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned() + client.key_pem();
@@ -28,7 +29,16 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
         ("BASE_URL", "https://me:geheim@home.example.org", "has a user name or a password"),
         ("NOT_VERIFY_SSL", "geheim", "is neither on nor off"),
         ("DEBUG", "geheim", "is neither on nor off"),
-        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", "is not a token that Home Assistant makes"),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim\ngeheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "Bearer geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "Atza|geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim.geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim..geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim.geheim.gehe+im=", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "geheim.geheim.geheim.geheim", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", "{\"token\": \"geheim\"}", no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", &format!("{LONG_LIVED_TOKEN} geheim"), no_token),
         ("EXTRA_HEADERS", "X-Key: geheim", "is not a JSON object"),
         ("EXTRA_HEADERS", r#"{"X-Key": "geheim\n"}"#, "has a name or a text that no header may have"),
         ("EXTRA_HEADERS", r#"{"Authorization": "geheim"}"#, "has a header that the relay or HTTP"),
@@ -51,6 +61,46 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
     }
 }
 
+/// What people paste along with a value.
+#[test]
+fn quotes_and_the_name_are_no_part_of_a_value() {
+    let (root, clients) = (Ca::new(), Ca::new());
+    let (ca, client) = (root.pem(), clients.issue_for("alexa", YEARS).pem_with_key());
+    let home = Home::over_tls(root.issue(YEARS).server_with(VERSIONS[1], Some(&clients)), answer(200, &[], ANSWER));
+    let settings = [
+        ("BASE_URL", &*home.url()),
+        ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN),
+        ("NOT_VERIFY_SSL", "no"),
+        ("DEBUG", "yes"),
+        ("EXTRA_HEADERS", r#"{"X-Key": "x"}"#),
+        ("CA_CERTIFICATE", &ca),
+        ("CLIENT_CERTIFICATE", &client),
+    ];
+    let quoted = r#""VALUE" 'VALUE' `VALUE` “VALUE” „VALUE“ ‘VALUE’ «VALUE» 「VALUE」 <VALUE> VALUE, "VALUE", VALUE;"#;
+    let named = ["NAME=VALUE", "NAME = 'VALUE'", "NAME: VALUE", "'NAME=VALUE',"];
+    let invisible = ["\u{200b}VALUE\u{200b}", "\u{feff}VALUE", "\u{a0}VALUE\r\n"];
+    for pasted in quoted.split(' ').chain(named).chain(invisible) {
+        let paste = |(name, value)| (name, pasted.replace("NAME", name).replace("VALUE", value));
+        let pasted = settings.map(paste);
+        let relay = Relay::start(&pasted.each_ref().map(|(name, value)| (*name, &**value)));
+        assert_eq!(relay.reply(event("without-token")), ANSWER, "{:?}\n{}", pasted[0], relay.log());
+        let request = home.requests().pop().unwrap();
+        assert_eq!(request.headers()["authorization"], format!("Bearer {LONG_LIVED_TOKEN}"));
+        assert!(request.headers()["x-key"] == "x" && relay.end().contains("DEBUG"));
+    }
+}
+
+#[test]
+fn long_lived_token_may_have_bearer_or_be_doubled() {
+    let home = Home::saying(ANSWER);
+    for pasted in ["Bearer TOKEN", "bearer  TOKEN", "\"Bearer TOKEN\"", "Bearer Bearer TOKEN", "TOKENTOKEN"] {
+        let token = pasted.replace("TOKEN", LONG_LIVED_TOKEN);
+        let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", &token)]);
+        assert_eq!(relay.reply(event("without-token")), ANSWER, "{pasted:?}");
+        assert_eq!(home.requests().pop().unwrap().headers()["authorization"], format!("Bearer {LONG_LIVED_TOKEN}"));
+    }
+}
+
 #[test]
 fn not_verify_ssl_accepts_any_certificate() {
     let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
@@ -65,6 +115,7 @@ fn not_verify_ssl_accepts_any_certificate() {
         let log = relay.end();
         let warning = log.lines().next().unwrap();
         assert!(warning.contains("WARN") && warning.contains("CA_CERTIFICATE"), "{warning}");
+        assert!(!log.contains("begins with http://"), "{log}");
     }
 }
 
@@ -77,6 +128,7 @@ fn long_lived_token_is_warned_about_at_start() {
     let log = relay.end();
     assert_eq!(log.matches("WARN").count(), 2, "{log}");
     assert!(log.lines().next().unwrap().contains("LONG_LIVED_ACCESS_TOKEN is set"), "{log}");
+    assert!(log.lines().nth(1).unwrap().contains("BASE_URL begins with http://"), "{log}");
     assert!(!log.contains(LONG_LIVED_TOKEN), "{log}");
 }
 

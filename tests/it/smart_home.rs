@@ -70,6 +70,8 @@ fn first_non_empty_token_of_a_directive_is_sent() {
         (r#""endpoint":{"scope":{"token":"a"}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "a"),
         (r#""endpoint":{"scope":{"token":""}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "b"),
         (r#""endpoint":{"endpointId":"x"},"payload":{"scope":null,"grantee":{"type":"New","token":"c"}}"#, "c"),
+        (r#""endpoint":{"scope":{"token":"a"}},"payload":[]"#, "a"),
+        (r#""header":["x"],"endpoint":["x"],"payload":{"scope":{"token":"b"}}"#, "b"),
         (r#""endpoint":null,"payload":{"scope":{"token":null}}"#, LONG_LIVED_TOKEN),
         ("", LONG_LIVED_TOKEN),
     ] {
@@ -83,7 +85,7 @@ fn first_non_empty_token_of_a_directive_is_sent() {
 fn each_fault_has_its_type_of_error() {
     let html = [("content-type", "text/html")];
     let moved = [("location", "https://home.example.org/api/alexa/smart_home")];
-    let cases: [(_, u16, &[(&str, &str)], _, _); 20] = [
+    let cases: [(_, u16, &[(&str, &str)], _, _); 25] = [
         (CREDENTIAL, 401, &[], "401: Unauthorized", "refused the access token"),
         (BRIDGE, 401, &[("www-authenticate", "Basic")], "401: Unauthorized", "wants a login"),
         (BRIDGE, 401, &html, "<html>", "a page of its own"),
@@ -101,6 +103,11 @@ fn each_fault_has_its_type_of_error() {
         (BRIDGE, 504, &[], "", "in front of Home Assistant did not wait"),
         (BRIDGE, 418, &[], "", "not one that Home Assistant gives"),
         (BRIDGE, 200, &html, "<html>", "not Home Assistant's"),
+        (BRIDGE, 413, &html, "<html>", "requests of this size"),
+        (BRIDGE, 526, &[], "", "Cloudflare cannot connect securely"),
+        (INTERNAL, 200, &[], ANSWER, "no reply for Alexa"),
+        (INTERNAL, 200, &[], "null", "no reply for Alexa"),
+        (INTERNAL, 200, &[], r#"{"event":[]}"#, "no reply for Alexa"),
         (INTERNAL, 200, &[], "", "it is empty"),
         (INTERNAL, 200, &[], &EVENT[..40], "not JSON"),
         (INTERNAL, 500, &[], "500 Internal Server Error", "internal error"),
@@ -127,7 +134,11 @@ fn each_fault_has_its_type_of_error() {
 fn unusable_token_is_an_invalid_credential() {
     let home = Home::saying(ANSWER);
     let relay = Relay::to(&home.url());
-    for (token, cause) in [("", "has no access token"), ("schl\u{fc}ssel", "no HTTP header may have")] {
+    for (token, cause) in [
+        ("", "has no access token"),
+        ("schl\u{fc}ssel", "no HTTP header may have"),
+        ("Atza|IwEBIJ0nq8", "Login with Amazon"),
+    ] {
         let directive = event("smart-home-turn-on").replace(TOKEN, token);
         assert_error(&relay, &directive, CREDENTIAL, millis_from_now(10_000));
         relay.log_with(cause);

@@ -10,7 +10,8 @@ use rcgen::{
 use rustls::crypto::ring::{self, sign::any_supported_type};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
@@ -53,9 +54,12 @@ impl Ca {
         Self(CertifiedIssuer::self_signed(params, key).expect("valid parameters"))
     }
 
-    /// An intermediate CA, issued by this one.
-    pub fn intermediate(&self) -> Self {
-        Self(CertifiedIssuer::signed_by(ca("An Intermediate"), key(), &self.0).expect("valid parameters"))
+    /// An intermediate CA, issued by this one and valid in these years.
+    pub fn intermediate(&self, years: Range<i32>) -> Self {
+        let mut params = ca("An Intermediate");
+        params.not_before = date_time_ymd(years.start, 1, 1);
+        params.not_after = date_time_ymd(years.end, 1, 1);
+        Self(CertifiedIssuer::signed_by(params, key(), &self.0).expect("valid parameters"))
     }
 
     /// A certificate for localhost, valid in these years, without its CA's.
@@ -63,11 +67,17 @@ impl Ca {
         self.issue_for("localhost", years)
     }
 
-    /// The same for another name.
+    /// The same for other names, with spaces between them.
     pub fn issue_for(&self, name: &str, years: Range<i32>) -> Identity {
         let key = key();
         let certificate = leaf(name, years).signed_by(&key, &self.0).expect("valid parameters");
         Identity { pem: certificate.pem(), key_pem: key.serialize_pem() }
+    }
+
+    fn verifier(&self) -> ClientCertVerifierBuilder {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a CA");
+        WebPkiClientVerifier::builder_with_provider(roots.into(), ring::default_provider().into())
     }
 
     /// The CA's certificate, as a setting holds it.
@@ -128,17 +138,27 @@ impl Identity {
 
     /// A TLS server of these versions. With `clients`, it requires a client certificate of this CA.
     pub fn server_with(&self, versions: &[&'static SupportedProtocolVersion], clients: Option<&Ca>) -> ServerConfig {
-        let provider = Arc::new(ring::default_provider());
-        let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |ca| {
-            let mut roots = RootCertStore::empty();
-            roots.add(ca.0.der().clone()).expect("a CA");
-            WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build().expect("a CA")
-        });
+        let verifier =
+            clients.map_or_else(WebPkiClientVerifier::no_client_auth, |ca| ca.verifier().build().expect("a CA"));
+        self.server_verifying(versions, verifier)
+    }
+
+    /// A TLS server that requests a client certificate of this CA, and does without one.
+    pub fn server_requesting(&self, clients: &Ca) -> ServerConfig {
+        let verifier = clients.verifier().allow_unauthenticated().build().expect("a CA");
+        self.server_verifying(VERSIONS[1], verifier)
+    }
+
+    fn server_verifying(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> ServerConfig {
         let chain = CertificateDer::pem_slice_iter(self.pem.as_bytes()).collect::<Result<_, _>>().expect("PEM");
         let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
         // `with_single_cert` would refuse the key of a forged identity.
         let identity = CertifiedKey::new(chain, any_supported_type(&key).expect("a key that ring knows"));
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(ring::default_provider().into())
             .with_protocol_versions(versions)
             .expect("versions that ring has")
             .with_client_cert_verifier(verifier)
@@ -168,7 +188,8 @@ fn ca(name: &str) -> CertificateParams {
 }
 
 fn leaf(name: &str, years: Range<i32>) -> CertificateParams {
-    let mut params = CertificateParams::new([name.to_owned()]).expect("a valid name");
+    let mut params =
+        CertificateParams::new(name.split(' ').map(str::to_owned).collect::<Vec<_>>()).expect("a valid name");
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.not_before = date_time_ymd(years.start, 1, 1);
