@@ -326,7 +326,7 @@ fn fault_of_the_first_try_is_named() {
 
 #[test]
 fn closed_tls_connection_is_not_called_plain() {
-    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+    for answer in ["", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
         let home = Home::over_tls(Identity::self_signed().server(), Answer::Raw(answer.into()));
         let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
         relay.reply(event("launch-request"));

@@ -39,6 +39,7 @@ fn invalid_settings_are_spoken_and_logged_by_name() {
         ("LONG_LIVED_ACCESS_TOKEN", "geheim.geheim.geheim.geheim", no_token),
         ("LONG_LIVED_ACCESS_TOKEN", "{\"token\": \"geheim\"}", no_token),
         ("LONG_LIVED_ACCESS_TOKEN", &format!("{LONG_LIVED_TOKEN} geheim"), no_token),
+        ("LONG_LIVED_ACCESS_TOKEN", &LONG_LIVED_TOKEN[..180], no_token),
         ("EXTRA_HEADERS", "X-Key: geheim", "is not a JSON object"),
         ("EXTRA_HEADERS", r#"{"X-Key": "geheim\n"}"#, "has a name or a text that no header may have"),
         ("EXTRA_HEADERS", r#"{"Authorization": "geheim"}"#, "has a header that the relay or HTTP"),
@@ -77,7 +78,7 @@ fn quotes_and_the_name_are_no_part_of_a_value() {
         ("CLIENT_CERTIFICATE", &client),
     ];
     let quoted = r#""VALUE" 'VALUE' `VALUE` “VALUE” „VALUE“ ‘VALUE’ «VALUE» 「VALUE」 <VALUE> VALUE, "VALUE", VALUE;"#;
-    let named = ["NAME=VALUE", "NAME = 'VALUE'", "NAME: VALUE", "'NAME=VALUE',"];
+    let named = ["NAME=VALUE", "NAME = 'VALUE'", "NAME: VALUE", "'NAME=VALUE',", "\"NAME\": \"VALUE\","];
     let invisible = ["\u{200b}VALUE\u{200b}", "\u{feff}VALUE", "\u{a0}VALUE\r\n"];
     for pasted in quoted.split(' ').chain(named).chain(invisible) {
         let paste = |(name, value)| (name, pasted.replace("NAME", name).replace("VALUE", value));
