@@ -67,7 +67,8 @@ fn clean(name: &str, text: &str) -> String {
     loop {
         let is_around = |c: char| c.is_whitespace() || QUOTES.contains(c);
         let trimmed = rest.trim_matches(is_around).trim_end_matches([',', ';']);
-        let after_name = strip_word(trimmed, name).and_then(|rest| rest.trim_start().strip_prefix(['=', ':']));
+        let after_name =
+            strip_word(trimmed, name).and_then(|rest| rest.trim_start_matches(is_around).strip_prefix(['=', ':']));
         let shorter = after_name.unwrap_or(trimmed);
         if shorter.len() == rest.len() {
             return rest.to_owned();

@@ -138,8 +138,9 @@ pub fn classify_error(error: &reqwest::Error, attempt: &Attempt) -> Fault {
         Some(_) if error.is_connect() => Fault::NoConnection,
         _ => match find_cause::<hyper::Error>(error).filter(|error| error.is_parse()) {
             // hyper's text alone tells what does not begin like an answer from what has a broken head.
-            Some(error) if error.to_string().contains("version") => Fault::NotHttp,
-            Some(_) => Fault::BrokenHead,
+            Some(error) if !error.to_string().contains("version") => Fault::BrokenHead,
+            Some(_) if attempt.is_https => Fault::UnexpectedAnswer,
+            Some(_) => Fault::NotHttp,
             None => closed,
         },
     }
@@ -167,7 +168,7 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
         E::InvalidCertificate(error) => match error {
             C::Expired | C::ExpiredContext { .. } => Fault::CertificateExpired,
             C::NotValidYet | C::NotValidYetContext { .. } => Fault::CertificateNotYetValid,
-            C::NotValidForName | C::NotValidForNameContext { .. } => Fault::CertificateForOtherName,
+            C::NotValidForName => Fault::CertificateForOtherName,
             _ => Fault::BadCertificate,
         },
         E::Other(OtherError(other)) => match other.downcast_ref()? {
@@ -175,6 +176,7 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
             CertificateProblem::Untrusted { .. } => Fault::UntrustedCertificate,
             CertificateProblem::ExpiredIntermediate => Fault::IntermediateExpired,
             CertificateProblem::UnsupportedSignature => Fault::UnsupportedSignature,
+            CertificateProblem::OtherName { .. } => Fault::CertificateForOtherName,
         },
         E::InvalidMessage(_) => Fault::NotTls,
         // A server requests a client certificate only once it has agreed on a version and a cipher.

@@ -121,24 +121,25 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let checked = trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        checked.or_else(|error| {
+        let checked = checked.or_else(|error| {
             // The owner trusts this very certificate. webpki reports this error after it has checked the dates and
             // before it checks the name.
             if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 return Ok(ServerCertVerified::assertion());
             }
-            // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
-            let problem = match &error {
-                rustls::Error::InvalidCertificate(
-                    CertificateError::Expired | CertificateError::ExpiredContext { .. },
-                ) => {
-                    let leaf_is_valid = self.verify_leaf(end_entity, intermediates, server_name, now);
-                    leaf_is_valid.then_some(CertificateProblem::ExpiredIntermediate)
-                }
-                error => CertificateProblem::new(error, end_entity, intermediates),
+            Err(error)
+        });
+        checked.map_err(|error| {
+            let is_expired =
+                matches!(error, rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. }));
+            let problem = if is_expired && self.verify_leaf(end_entity, intermediates, server_name, now) {
+                Some(CertificateProblem::ExpiredIntermediate)
+            } else {
+                CertificateProblem::new(&error, end_entity, intermediates)
             };
-            Err(problem.map_or(error, |problem| rustls::Error::Other(OtherError(Arc::new(problem)))))
+            // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
+            problem.map_or(error, |problem| rustls::Error::Other(OtherError(Arc::new(problem))))
         })
     }
 
@@ -199,6 +200,8 @@ pub enum CertificateProblem {
         is_self_signed: bool,
         names: Vec<String>,
     },
+    /// The server's certificate is for these names.
+    OtherName { names: Vec<String> },
     /// The server's own certificate has not expired, but one that was sent with it has.
     ExpiredIntermediate,
     /// A certificate is signed in a way that this program cannot check.
@@ -209,6 +212,8 @@ impl CertificateProblem {
     /// Reads what the server sent; `None` if rustls' error says it well.
     fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
         use CertificateError as C;
+        let server = EndEntityCert::try_from(end_entity).ok()?;
+        let names = || server.valid_dns_names().map(str::to_owned).collect();
         let is_untrusted = match error {
             // A bad signature: the issuer has the name of a trusted CA, such as its successor.
             rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => true,
@@ -216,40 +221,45 @@ impl CertificateProblem {
                 C::UnsupportedSignatureAlgorithmContext { .. }
                 | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
             ) => return Some(Self::UnsupportedSignature),
+            rustls::Error::InvalidCertificate(C::NotValidForNameContext { .. }) => {
+                return Some(Self::OtherName { names: names() });
+            }
             // A CA's certificate used as a server's: what `openssl req -x509` makes.
             error => is_webpki(error, &webpki::Error::CaUsedAsEndEntity),
         };
-        let server = EndEntityCert::try_from(end_entity).ok().filter(|_| is_untrusted)?;
+        if !is_untrusted {
+            return None;
+        }
         let is_self_signed = server.issuer() == server.subject();
         let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
         Some(Self::Untrusted {
             is_alone: !is_self_signed && !sent.any(|certificate| certificate.subject() == server.issuer()),
             is_self_signed,
-            names: server.valid_dns_names().map(str::to_owned).collect(),
+            names: names(),
         })
     }
 }
 
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Some certificates have hundreds.
-        const SHOWN_NAMES: usize = 5;
         match self {
-            Self::Untrusted { is_self_signed, names, .. } => {
-                f.write_str(if *is_self_signed {
-                    "it is self-signed, and for "
-                } else {
-                    "it is issued by a CA that is not trusted, and for "
-                })?;
-                match names.len().saturating_sub(SHOWN_NAMES) {
-                    0 if names.is_empty() => f.write_str("no name"),
-                    0 => f.write_str(&names.join(", ")),
-                    more => write!(f, "{} and {more} other names", names[..SHOWN_NAMES].join(", ")),
-                }
+            Self::Untrusted { is_self_signed: true, names, .. } => {
+                write!(f, "it is self-signed, and for {}", list(names))
             }
+            Self::Untrusted { names, .. } => write!(f, "its CA is not trusted, and it is for {}", list(names)),
+            Self::OtherName { names } => write!(f, "it is for {}", list(names)),
             Self::ExpiredIntermediate => f.write_str("its own certificate is still valid"),
             Self::UnsupportedSignature => f.write_str("the signature algorithm is not supported"),
         }
+    }
+}
+
+/// Some of a certificate's names: there may be hundreds.
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "no name".to_owned(),
+        [a, b, c, rest @ ..] if rest.len() > 2 => format!("{a}, {b}, {c} and {} other names", rest.len()),
+        names => names.join(", "),
     }
 }
 
