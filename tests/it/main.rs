@@ -1,5 +1,6 @@
 //! Tests of what users are promised, on the real program.
 
+mod account_linking;
 mod advanced_setups;
 mod bad_input;
 mod faults;
@@ -9,6 +10,7 @@ mod late_request;
 mod logging;
 mod never_twice;
 mod passing_on;
+mod progressive_response;
 #[cfg(feature = "real-home-assistant")]
 mod real_home_assistant;
 #[cfg(feature = "real-home-assistant")]

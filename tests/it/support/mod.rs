@@ -27,10 +27,14 @@ pub const TOKEN: &str = "example-access-token";
 /// A long-lived access token, as Home Assistant makes them.
 pub const LONG_LIVED_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiI4NDc2YTUzNmU5ZjQ0MWU4OTczOTAwMDAwMDAwMDAwMSIsImlhdCI6MTc2NDA5NDU4OCwiZXhwIjoyMDc5NDU0NTg4fQ.8NnqXcO4B7s1hJxPtmZ5vVbKQkD0yW3aFz-uEeL_6GA";
 
+/// The endpoint of Amazon's API in the events of [`event`]: no test calls Amazon.
+pub const API_ENDPOINT: &str = "https://amazon.invalid";
+
 /// The text of an event in events/.
 pub fn event(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name).with_extension("json");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()))
+    let event = fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()));
+    event.replace("https://api.amazonalexa.com", API_ENDPOINT)
 }
 
 /// The name and the text of every event in events/.
