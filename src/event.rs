@@ -21,8 +21,6 @@ pub struct Event {
     pub answer_field: &'static str,
     /// Whether an empty answer is valid: Home Assistant before mid-2022 answers the end of a session so.
     pub allow_empty: bool,
-    /// What it takes to let Alexa say something before the answer. She accepts that for a launch and an intent alone.
-    pub progressive: Option<ProgressiveAccess>,
 }
 
 /// The part that the kinds of skill do not share.
@@ -33,7 +31,6 @@ pub enum Kind {
 
 /// The `request` of a custom skill.
 pub struct Request {
-    pub id: Option<String>,
     pub r#type: String,
     /// For example `en-GB`.
     pub locale: String,
@@ -41,16 +38,6 @@ pub struct Request {
     pub intent: Option<String>,
     /// Why Alexa could not use the answer before.
     pub error: Option<AlexaError>,
-}
-
-/// Access to Amazon's API for progressive responses.
-pub struct ProgressiveAccess {
-    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
-    pub endpoint: String,
-    /// Amazon's token. It is for this endpoint and nobody else.
-    pub token: Token,
-    pub request_id: String,
-    pub locale: String,
 }
 
 /// Alexa's verdict on the answer before. It comes with a `SessionEndedRequest` and with `System.ExceptionEncountered`.
@@ -101,22 +88,21 @@ impl Event {
         // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
         let has_verdict = matches!(&*r#type, "SessionEndedRequest" | "System.ExceptionEncountered");
         let error = request.object("error").filter(|_| has_verdict);
-        // A request outside a session has only `context`.
-        let system = envelope.object("context").and_then(|context| context.object("System")).unwrap_or_default();
-        let users = [envelope.object("session").unwrap_or_default().object("user"), system.object("user")];
         let request = Request {
             locale: request.text("locale").unwrap_or_default(),
             intent: request.object("intent").and_then(|intent| intent.text("name")),
             error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
-            id: request.text("requestId"),
             r#type,
         };
+        let token =
+            |owner: Option<Object>| owner?.object("user")?.text("accessToken").filter(|token| !token.is_empty());
+        // A request outside a session has only `context`.
+        let token = token(envelope.object("session")).or_else(|| token(envelope.system()));
         Self {
-            token: first_token(users.map(|user| user?.text("accessToken"))),
+            token: token.map(|token| Token::new(&token)).transpose(),
             path: "/api/alexa",
             answer_field: "response",
             allow_empty: request.r#type == "SessionEndedRequest",
-            progressive: ProgressiveAccess::read(&request, &system),
             kind: Kind::CustomSkill(request),
         }
     }
@@ -126,6 +112,7 @@ impl Event {
             ["header", "endpoint", "payload"].map(|name| directive.object(name).unwrap_or_default());
         // A discovery has a `scope` in its payload, `AcceptGrant` a `grantee`.
         let scopes = [endpoint.object("scope"), payload.object("scope"), payload.object("grantee")];
+        let mut tokens = scopes.into_iter().filter_map(|scope| scope?.text("token")).filter(|token| !token.is_empty());
         let directive = Directive {
             namespace: header.text("namespace"),
             name: header.text("name"),
@@ -134,17 +121,12 @@ impl Event {
         };
         Self {
             kind: Kind::SmartHome(directive),
-            token: first_token(scopes.map(|scope| scope?.text("token"))),
+            token: tokens.next().map(|token| Token::new(&token)).transpose(),
             path: "/api/alexa/smart_home",
             answer_field: "event",
             allow_empty: false,
-            progressive: None,
         }
     }
-}
-
-fn first_token(tokens: impl IntoIterator<Item = Option<String>>) -> Result<Option<Token>, BadToken> {
-    tokens.into_iter().flatten().find(|token| !token.is_empty()).map(|token| Token::new(&token)).transpose()
 }
 
 impl Request {
@@ -154,14 +136,25 @@ impl Request {
     }
 }
 
+/// What it takes to let Alexa say something before the answer.
+pub struct ProgressiveAccess {
+    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
+    pub endpoint: String,
+    /// Amazon's token. It is for this endpoint and nobody else.
+    pub token: Token,
+    pub request_id: String,
+}
+
 impl ProgressiveAccess {
-    fn read(request: &Request, system: &Object) -> Option<Self> {
-        let token = system.text("apiAccessToken").filter(|token| !token.is_empty() && request.takes_speech())?;
+    /// Reads it again from an event: few need it.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        let envelope: Object = serde_json::from_slice(json).ok().map(Object)?;
+        let system = envelope.system()?;
+        let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
         Some(Self {
-            endpoint: system.text("apiEndpoint")?,
+            endpoint: system.text("apiEndpoint").unwrap_or_default(),
             token: Token::new(&token).ok()?,
-            request_id: request.id.clone()?,
-            locale: request.locale.clone(),
+            request_id: envelope.object("request")?.text("requestId").unwrap_or_default(),
         })
     }
 }
@@ -182,6 +175,10 @@ impl<'a> Object<'a> {
 
     fn object(&self, name: &str) -> Option<Self> {
         self.0.get(name).and_then(|json| Self::read(json))
+    }
+
+    fn system(&self) -> Option<Self> {
+        self.object("context")?.object("System")
     }
 
     fn text(&self, name: &str) -> Option<String> {

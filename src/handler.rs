@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, error, info, warn};
 
 use crate::config::Config;
-use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, Request};
+use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, ProgressiveAccess, Request};
 use crate::failure::{self, Failure};
 use crate::fault::{Fault, SettingError};
 use crate::home_assistant::{Answer, Connection, HomeAssistant, Post, Progress};
@@ -70,43 +70,38 @@ impl Handler {
             };
             error!(cause = error.to_string(), remedy, "not answered");
         })?;
-        let amazons = event.progressive.as_ref().map(|access| &access.token);
-        let tokens = [event.token.as_ref().ok().and_then(Option::as_ref), self.long_lived_token.as_ref(), amazons];
-        let redactor = self.redactor.with(tokens.into_iter().flatten());
-        debug!(request = redactor.redact_json(&payload));
-        log_verdict(&event, &redactor);
+        let json = Bytes::from(Box::<str>::from(payload).into_boxed_bytes());
+        debug!(request = self.redactor(&event, &json).redact_body(&json));
+        self.log_verdict(&event, &json);
 
         let time = time_allowed(context.deadline(), SystemTime::now());
-        let outcome = self.answer(&event, payload, time, &redactor).await;
+        let outcome = self.answer(&event, &json, time).await;
 
         let status = outcome.as_ref().map_or_else(Failure::status, |answer| Some(answer.status));
         log_event(&event, status.map(|status| status.as_u16()), millis_since(start));
         match outcome {
             Ok(answer) => {
-                debug!(response = redactor.redact_json(&answer.body));
+                debug!(response = self.redactor(&event, &json).redact_json(&answer.body));
                 warn_of_long_speech(&event, &answer.body);
                 Ok(answer.body)
             }
             Err(failure) => {
-                failure.log(&redactor);
+                failure.log(&self.redactor(&event, &json));
                 Ok(reply::for_failure(&event, &failure, &context.request_id))
             }
         }
     }
 
     /// Gets Home Assistant's answer. Without a token, only checks the way there.
-    async fn answer(
-        &'static self,
-        event: &Event,
-        payload: Box<RawValue>,
-        time: Duration,
-        redactor: &Redactor,
-    ) -> Result<Answer, Failure> {
+    async fn answer(&'static self, event: &Event, json: &Bytes, time: Duration) -> Result<Answer, Failure> {
         let home_assistant = self.home_assistant.as_ref().map_err(|error| *error)?;
         let (token, refused) = match (event.token.clone(), self.long_lived_token.clone()) {
             (Ok(Some(token)), _) => (token, Fault::TokenRefused),
             (Ok(None), Some(token)) => (token, Fault::LongLivedTokenRefused),
-            (Ok(None), None) => return Err(check_connectivity(home_assistant, event.path, time, redactor).await),
+            (Ok(None), None) => {
+                let redactor = self.redactor(event, json);
+                return Err(check_connectivity(home_assistant, event.path, time, &redactor).await);
+            }
             (Err(BadToken::NotAHeader), _) => return Err(Fault::UnusableToken.into()),
             (Err(BadToken::Amazons), _) => return Err(Fault::AmazonToken.into()),
         };
@@ -114,7 +109,7 @@ impl Handler {
         let post = Post {
             path: event.path,
             token,
-            body: Bytes::from(Box::<str>::from(payload).into_boxed_bytes()),
+            body: json.clone(),
             answer_field: event.answer_field,
             allow_empty: event.allow_empty,
             progress: Rc::clone(&progress),
@@ -128,7 +123,7 @@ impl Handler {
         let start = Instant::now();
         let mut exchange = Box::pin(exchange);
         let answer = timeout(time, &mut exchange);
-        match self.progressive.accompany(event.progressive.as_ref(), answer).await {
+        match self.progressive.accompany(event, json, answer).await {
             Ok(outcome) => outcome.map(|(answer, connection)| {
                 home_assistant.keep(connection);
                 answer
@@ -140,12 +135,31 @@ impl Handler {
                     if progress.is_sent.load(Relaxed)
                         && known.as_ref().is_none_or(|failure| failure.answer.is_none()) =>
                 {
-                    spawn_local(finish_late(exchange, start, redactor.clone()).in_current_span());
+                    spawn_local(finish_late(exchange, start, self.redactor(event, json)).in_current_span());
                     Err(Fault::Late.into())
                 }
                 // Nobody expects the request to be carried out any more.
                 known => Err(known.unwrap_or(Fault::NoConnection.into())),
             },
+        }
+    }
+
+    /// What redacts all that an event and its answer may hold.
+    fn redactor(&self, event: &Event, json: &[u8]) -> Redactor {
+        let amazons = ProgressiveAccess::read(json).map(|access| access.token);
+        let token = event.token.as_ref().ok().and_then(Option::as_ref);
+        self.redactor.with([token, self.long_lived_token.as_ref(), amazons.as_ref()].into_iter().flatten())
+    }
+
+    /// Logs what Alexa did not like in the answer before: the only explanation of “There was a problem with the requested
+    /// skill's response” that there is.
+    fn log_verdict(&self, event: &Event, json: &[u8]) {
+        if let Kind::CustomSkill(Request { error: Some(AlexaError { r#type, message }), .. }) = &event.kind {
+            let redactor = self.redactor(event, json);
+            let part = |text: &Option<String>| redactor.redact_text(text.as_deref().unwrap_or("unknown"));
+            let cause = format!("{}: {}", part(r#type), part(message));
+            let remedy = "look at the answer before (DEBUG logs it) and at the intent in Home Assistant that gave it; if Alexa found no time for it, at the time in ms";
+            error!(cause, remedy, "Alexa did not accept the answer before");
         }
     }
 }
@@ -201,17 +215,6 @@ fn log_event(event: &Event, status: Option<u16>, ms: u64) {
         Kind::SmartHome(Directive { namespace, name, .. }) => {
             info!(namespace, name, status, ms, "directive");
         }
-    }
-}
-
-/// Logs what Alexa did not like in the answer before: the only explanation of “There was a problem with the requested
-/// skill's response” that there is.
-fn log_verdict(event: &Event, redactor: &Redactor) {
-    if let Kind::CustomSkill(Request { error: Some(AlexaError { r#type, message }), .. }) = &event.kind {
-        let part = |text: &Option<String>| redactor.redact_text(text.as_deref().unwrap_or("unknown"));
-        let cause = format!("{}: {}", part(r#type), part(message));
-        let remedy = "look at the answer before (DEBUG logs it) and at the intent in Home Assistant that gave it; if Alexa found no time for it, at the time in ms";
-        error!(cause, remedy, "Alexa did not accept the answer before");
     }
 }
 

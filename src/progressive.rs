@@ -15,7 +15,7 @@ use tokio::select;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::event::ProgressiveAccess;
+use crate::event::{Event, Kind, ProgressiveAccess};
 use crate::messages::Messages;
 use crate::tls;
 
@@ -40,17 +40,17 @@ impl Progressive {
         Self { ca_certificates }
     }
 
-    /// Waits for an answer, and lets Alexa say “One moment.” if it takes long.
-    pub async fn accompany<T>(&self, access: Option<&ProgressiveAccess>, answer: impl Future<Output = T>) -> T {
+    /// Waits for the answer to an event, and lets Alexa say “One moment.” if it takes long.
+    pub async fn accompany<T>(&self, event: &Event, json: &[u8], answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
-        let Some(access) = access else { return answer.await };
         if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
             return answer;
         }
         let mut call = pin!(timeout(CALL_TIMEOUT, async {
-            match self.speak(access).await {
-                Ok(status) => debug!(status, "progressive response"),
-                Err(error) => debug!(cause = error.without_url().to_string(), "no progressive response"),
+            match self.speak(event, json).await {
+                Some(Ok(status)) => debug!(status, "progressive response"),
+                Some(Err(error)) => debug!(cause = error.without_url().to_string(), "no progressive response"),
+                None => {}
             }
         }));
         select! {
@@ -63,21 +63,24 @@ impl Progressive {
         }
     }
 
-    /// Sends a progressive response; returns the status of Amazon's answer.
-    async fn speak(&self, access: &ProgressiveAccess) -> Result<u16> {
-        let speech = format!("<speak>{}</speak>", Messages::for_locale(&access.locale).one_moment);
+    /// Sends a progressive response, if the event is one that may have it; returns the status of Amazon's answer.
+    async fn speak(&self, event: &Event, json: &[u8]) -> Option<Result<u16>> {
+        let Kind::CustomSkill(request) = &event.kind else { return None };
+        let access = ProgressiveAccess::read(json).filter(|_| request.takes_speech())?;
+        let speech = format!("<speak>{}</speak>", Messages::for_locale(&request.locale).one_moment);
         let directive = json!({ "type": "VoicePlayer.Speak", "speech": speech });
         let client = Client::builder()
             .tls_backend_preconfigured(tls::client_config(Some(&self.ca_certificates), Arc::default()))
             .https_only(true)
             .redirect(Policy::none())
             .no_proxy()
-            .build()?;
+            .build()
+            .expect("reqwest and this program use the same rustls");
         let request = client
             .post(format!("{}/v1/directives", access.endpoint.trim_end_matches('/')))
             .header(AUTHORIZATION, access.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
             .body(json!({ "header": { "requestId": access.request_id }, "directive": directive }).to_string());
-        Ok(request.send().await?.status().as_u16())
+        Some(request.send().await.map(|answer| answer.status().as_u16()))
     }
 }
