@@ -41,8 +41,8 @@ def language_problems(name: str, language: dict[str, Any]) -> Iterator[str]:
     filled = {(intent, slot) for intent, samples in language["samples"].items() for slot in skill.slots(samples)}
     used = {(intent, slot) for intent, slot in filled if slot in yaml.dump(intents.get(intent))}
     scenes = {scene["name"].lower().replace(" ", "_") for scene in home["scene"]}
-    said = {intents[f"AMAZON.{answer}Intent"]["action"][0]["data"]["text"] for answer in ("Yes", "No")}
-    said |= {sentence for sentence, *_ in language["types"]["Sentences"]}
+    steps = [step for answer in ("Yes", "No") for step in intents[f"AMAZON.{answer}Intent"]["action"]]
+    said = {step["data"]["text"] for step in steps if step.get("service") == "script.alexa_ask"}
     listened_for = {trigger.get("command") for trigger in good_night["automation"][0]["trigger"]} - {None}
 
     for problem, found in {
@@ -51,7 +51,7 @@ def language_problems(name: str, language: dict[str, Any]) -> Iterator[str]:
         "alexa_skill.yaml does not use the slot": filled - used,
         "example_home.yaml has no scene": set(language["types"]["Scenes"]) - scenes,
         "example_home.yaml has no script": set(language["types"]["Scripts"]) - set(home["script"]),
-        "good_night.yaml listens for what nobody says:": listened_for - said,
+        "good_night.yaml does not listen for": said - listened_for,
     }.items():
         yield from (f"{problem} {each}" for each in sorted(found))
 
