@@ -23,6 +23,8 @@ SAID = [
     ("activate-scene-intent", '"Alexa, ask Home Assistant to activate downstairs on"'),
     ("activate-scene-intent-synonym", '"Alexa, ask Home Assistant to activate film night"'),
     ("run-script-intent", '"Alexa, ask Home Assistant to run red alert"'),
+    ("ask-intent", '"Tell a story of 8 seconds"'),
+    ("yes-intent", '"Yes"'),
     GOOD_NIGHT,
     ("yes-intent", '"Yes"'),
     GOOD_NIGHT,
@@ -79,7 +81,10 @@ def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[s
     if response.get("shouldEndSession") is False:
         show("", "(waits for an answer)")
     card = response.get("card", {})
-    show("Card", *(["(a button that links the account)"] if card.get("type") == "LinkAccount" else card.values()))
+    if card.get("type") == "LinkAccount":
+        show("Card", "(a button that links the account)")
+    elif f'"{card.get("content", "")}"' != spoken(response):
+        show("Card", *card.values())
     show("Home", *(f"{name}: {before[name]} → {after[name]}" for name in after if before[name] != after[name]))
     # Lines without a span are about the settings, from the start.
     show("Log", *(in_words(line) for line in log if "span" in line and line["level"] in ("WARN", "ERROR")))
@@ -183,8 +188,9 @@ def start() -> None:
     if "BASE_URL" in os.environ:
         play_to_own_home([" ".join(arguments)] if arguments else lines())
     else:
-        paths = [Path(path) for path in arguments] or [ROOT / f"events/{name}.json" for name, _ in SAID]
-        play([(dict(SAID).get(path.stem, f"({path.name})"), read(path)) for path in paths])
+        events = [(said, ROOT / f"events/{name}.json") for name, said in SAID]
+        given = [(dict(reversed(SAID)).get(Path(path).stem, f"({Path(path).name})"), Path(path)) for path in arguments]
+        play([(said, read(path).replace(SENTENCE, said.lower())) for said, path in given or events])
 
 
 main(start)

@@ -6,6 +6,8 @@ mod bad_input;
 mod faults;
 mod idle_connection;
 mod in_time;
+#[cfg(feature = "real-home-assistant")]
+mod late_answer;
 mod late_request;
 mod logging;
 mod never_twice;
