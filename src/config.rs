@@ -106,6 +106,9 @@ fn base_url(text: &str) -> Result<Url, Problem> {
     // `Url` accepts `home..example.org`, a name that no certificate can have.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     ServerName::try_from(host).map_err(|_| NOT_A_URL)?;
+    if matches!(host, "http" | "https") {
+        return Err(Problem::invalid("begins with https:// or http:// twice", ADDRESS));
+    }
     Ok(url)
 }
 
@@ -128,19 +131,17 @@ fn token(text: &str) -> Result<Option<Token>, Problem> {
         "is not a token that Home Assistant makes",
         "make one in Home Assistant (your profile, Security, Long-lived access tokens) and paste it alone, whole and in one line; or remove the setting",
     );
-    let mut text = text;
-    while let Some(rest) = strip_word(text, "Bearer").filter(|rest| rest.starts_with(char::is_whitespace)) {
-        text = rest.trim_start();
-    }
-    if text.is_empty() {
-        return Ok(None);
-    }
+    let mut words: Vec<_> = text.split_whitespace().map(|word| clean("Authorization", word)).collect();
+    words.retain(|word| !["", "bearer"].contains(&&*word.to_lowercase()));
+    words.dedup();
+    let text = match &words[..] {
+        [] => return Ok(None),
+        [word] => word.as_str(),
+        _ => return Err(NOT_A_TOKEN),
+    };
     // Pasted twice.
-    if let Some((half, other)) = text.split_at_checked(text.len() / 2)
-        && half == other
-    {
-        text = half;
-    }
+    let text =
+        text.split_at_checked(text.len() / 2).filter(|(half, other)| half == other).map_or(text, |(half, _)| half);
     let is_base64 =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if text.split('.').count() != 3 || !text.split('.').all(is_base64) {

@@ -10,7 +10,7 @@ use rustls::{AlertDescription, OtherError};
 
 use crate::failure::{RawAnswer, error_chain};
 use crate::fault::Fault;
-use crate::tls::{CertificateProblem, ClientCertificateStatus, is_webpki};
+use crate::tls::{CertificateProblem, ClientCertificate, ClientCertificateStatus, is_webpki};
 
 /// Words on the pages of proxies, in lower case, and their faults. To add a proxy's page, add its words here.
 const PAGES: [(&str, Fault); 6] = [
@@ -30,13 +30,13 @@ const PAGES: [(&str, Fault); 6] = [
 const APACHE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is known of a connection that fails.
-pub struct Attempt {
+pub struct Attempt<'a> {
     pub is_https: bool,
     /// It was made for this request, and was not idle before.
     pub is_new: bool,
     /// A byte of the request may have arrived.
     pub is_sent: bool,
-    pub client_certificate: ClientCertificateStatus,
+    pub client_certificate: &'a ClientCertificate,
 }
 
 /// Whether the body is Home Assistant's own refusal with this status: aiohttp's plain text, such as `404: Not Found`.
@@ -100,23 +100,22 @@ pub fn classify_answer(answer: &RawAnswer) -> Fault {
     }
 }
 
-/// Whether a redirect leads to a login. One that keeps the path, or leads to another host's start page, is a move: to
-/// https://, or to www.
+/// Whether a redirect leads to a login. Others are a move, to https:// or www; or look like one.
 fn is_login(url: &Url, target: &Url) -> bool {
-    const WORDS: [&str; 7] = ["login", "signin", "sign-in", "auth", "sso.", "/access/", "accounts."];
-    let is_elsewhere = target.host_str() != url.host_str();
+    const WORDS: [&str; 11] =
+        ["login", "logon", "signin", "sign-in", "/auth", "auth.", "oauth", "/sso", "sso.", "/access/", "accounts."];
+    const RETURN: [&str; 5] = ["rd=", "return", "redirect", "next=", "continue="];
     let path = target.path().to_ascii_lowercase();
-    if path.contains("/api/alexa") {
-        return false;
-    }
-    let host = target.host_str().filter(|_| is_elsewhere).unwrap_or_default();
-    let is_start_page = path == "/" && target.query().is_none();
-    WORDS.iter().any(|word| host.contains(word) || path.contains(word)) || is_elsewhere && !is_start_page
+    let host = target.host_str().filter(|host| Some(*host) != url.host_str()).unwrap_or_default();
+    let query = target.query().unwrap_or_default();
+    let (place, has_return) = (format!("{host}{path}"), RETURN.iter().any(|word| query.contains(word)));
+    !path.contains("/api/alexa") && (has_return || WORDS.iter().any(|word| place.contains(word)))
 }
 
 /// Classifies an error of a connection.
-pub fn classify_error(error: &reqwest::Error, attempt: &Attempt) -> Fault {
-    let closed = match attempt.client_certificate {
+pub fn classify_error(error: &reqwest::Error, attempt: &Attempt<'_>) -> Fault {
+    let status = attempt.client_certificate.status();
+    let closed = match status {
         // Home Assistant closes the connection if it does not get the client certificate that it requests.
         ClientCertificateStatus::NotShown => Fault::ClientCertificateRequired,
         ClientCertificateStatus::Shown => Fault::ClientCertificateRefused,
@@ -126,10 +125,12 @@ pub fn classify_error(error: &reqwest::Error, attempt: &Attempt) -> Fault {
         _ => Fault::PlainConnectionClosed,
     };
     if let Some(error) = find_cause(error) {
-        return classify_tls_error(error, attempt.client_certificate).unwrap_or(closed);
+        return classify_tls_error(error, status).unwrap_or(closed);
     }
     match find_cause(error).map(io::Error::kind) {
-        _ if error.is_timeout() && error.is_connect() && attempt.is_https => Fault::HandshakeSilent,
+        _ if error.is_timeout() && error.is_connect() && attempt.client_certificate.is_handshaking() => {
+            Fault::HandshakeSilent
+        }
         _ if error.is_timeout() && error.is_connect() => Fault::NoConnection,
         _ if error.is_timeout() && attempt.is_new => Fault::UnacknowledgedNew,
         _ if error.is_timeout() => Fault::Unacknowledged,
@@ -181,16 +182,16 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
         E::InvalidMessage(_) => Fault::NotTls,
         // A server requests a client certificate only once it has agreed on a version and a cipher.
         E::AlertReceived(Alert::HandshakeFailure) => rejection.unwrap_or(Fault::UnsupportedTls),
-        E::PeerIncompatible(_) | E::AlertReceived(Alert::ProtocolVersion | Alert::InsufficientSecurity) => {
+        E::PeerIncompatible(_)
+        | E::AlertReceived(Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::NoApplicationProtocol) => {
             Fault::UnsupportedTls
         }
-        E::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
-            rejection.unwrap_or(Fault::ClientCertificateRequired)
-        }
+        E::AlertReceived(Alert::CertificateRequired) => rejection.unwrap_or(Fault::ClientCertificateRequired),
         // No site of this name: nginx' ssl_reject_handshake and HAProxy send the first, Caddy the second.
         E::AlertReceived(Alert::UnrecognisedName | Alert::InternalError) => Fault::CertificateForOtherName,
         E::AlertReceived(
-            Alert::UnknownCA
+            Alert::BadCertificate
+            | Alert::UnknownCA
             | Alert::CertificateUnknown
             | Alert::CertificateExpired
             | Alert::CertificateRevoked

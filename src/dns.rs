@@ -1,10 +1,10 @@
-//! The addresses of Home Assistant, and whether anybody is there.
+//! Looks up the addresses of Home Assistant.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 
 use crate::failure::Failure;
@@ -12,9 +12,6 @@ use crate::fault::Fault;
 
 /// How long a name server may take. The system's own limit is 10 s and more.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// How long [`accepts_connections`] may take.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Returns the addresses of a URL's host that can be reached from here.
 ///
@@ -48,11 +45,4 @@ pub async fn lookup(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
 async fn has_route(address: SocketAddr) -> bool {
     let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await else { return false };
     socket.connect(address).await.is_ok()
-}
-
-/// Whether a server accepts TCP connections. reqwest has one error for nobody there and for a server that does not answer
-/// over TLS.
-pub async fn accepts_connections(url: &Url) -> bool {
-    let probe = async { TcpStream::connect(&*lookup(url).await.unwrap_or_default()).await.is_ok() };
-    timeout(PROBE_TIMEOUT, probe).await.unwrap_or_default()
 }

@@ -78,8 +78,10 @@ impl Event {
         }
         match (envelope.object("directive"), envelope.object("header")) {
             (Some(directive), _) => Ok(Self::smart_home(&directive)),
-            (None, Some(_)) => Err(NotAnEvent::PayloadVersion2),
-            (None, None) => Err(NotAnEvent::Unknown),
+            (None, Some(header)) if header.text("payloadVersion").as_deref() != Some("3") => {
+                Err(NotAnEvent::PayloadVersion2)
+            }
+            (None, _) => Err(NotAnEvent::Unknown),
         }
     }
 
@@ -152,9 +154,9 @@ impl ProgressiveAccess {
         let system = envelope.system()?;
         let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
         Some(Self {
-            endpoint: system.text("apiEndpoint").unwrap_or_default(),
+            endpoint: system.text("apiEndpoint")?,
             token: Token::new(&token).ok()?,
-            request_id: envelope.object("request")?.text("requestId").unwrap_or_default(),
+            request_id: envelope.object("request")?.text("requestId")?,
         })
     }
 }

@@ -96,7 +96,7 @@ impl Fault {
             Self::UnusableToken => Entry::new(|m| m.link_account, "the request's access token has characters that no HTTP header may have",
                 "disable the skill in the Alexa app, enable it and link the account again; check that the Access Token URI in the developer console ends with /auth/token"),
             Self::AmazonToken => Entry::new(|m| m.link_account, "the access token is Amazon's own: account linking leads to Login with Amazon",
-                "in the Alexa developer console under Account Linking, set Your Web Authorization URI to Home Assistant's /auth/authorize and Access Token URI to its /auth/token, such as https://home.example.org/auth/token; then link the account again"),
+                "in the Alexa developer console under Account Linking, set Your Web Authorization URI to Home Assistant's /auth/authorize and Access Token URI to its /auth/token, such as https://home.example.org/auth/token; then link the account again. In a test event, leave the token empty (\"\")"),
 
             // What Home Assistant itself answers.
             Self::TokenRefused => Entry::new(|m| m.link_account, "Home Assistant refused the access token",
@@ -130,13 +130,13 @@ impl Fault {
             Self::BadGateway => Entry::new(|m| m.unreachable, "the proxy in front of Home Assistant got no answer from it",
                 "check that Home Assistant runs, that its tunnel is connected (Cloudflare, ngrok), and that the proxy has its right address and port and a site for the name in BASE_URL; a 503 page of nginx can also be its rate limit (limit_req)"),
             Self::ProxyTimeout => Entry::new(|m| m.proxy_timeout, "the proxy in front of Home Assistant did not wait for its answer, and so stopped what Home Assistant was doing",
-                "give the proxy a timeout of more than 8 s (nginx proxy_read_timeout, HAProxy timeout server, Apache ProxyTimeout), or the intent async_action: true, which answers at once; if every request ends so, the proxy cannot reach Home Assistant"),
+                "give the proxy a timeout of 60 s or more (nginx proxy_read_timeout, HAProxy timeout server, Apache ProxyTimeout), or let the intent start its script with script.turn_on, which does not wait; if every request ends so, the proxy cannot reach Home Assistant"),
             Self::RequestTooLarge => Entry::new(|m| m.bad_answer, "the proxy in front of Home Assistant refuses requests of this size",
                 "allow more there: nginx client_max_body_size, Apache LimitRequestBody, Caddy request_body max_size"),
             Self::NotHomeAssistant | Self::EmptyAnswer => Entry::new(|m| m.wrong_address, "the answer is not Home Assistant's",
                 "set BASE_URL to the address at which Home Assistant itself opens, with its port and without a path such as /lovelace; let a proxy in front of it pass POST /api/alexa* on to it, past any login page"),
             Self::Redirected => Entry::new(|m| m.wrong_address, "BASE_URL redirects to another address",
-                "set BASE_URL to where it redirects to, without /api/alexa and what follows it (most often https:// instead of http://); redirects are not followed: the token goes to BASE_URL alone"),
+                "set BASE_URL to where it redirects to, without /api/alexa and what follows it (most often https:// instead of http://); redirects are not followed: the token goes to BASE_URL alone. If that address asks for a login, let POST /api/alexa* pass without one"),
             Self::NameNotServed => Entry::new(|m| m.wrong_address, "the server does not serve the name in BASE_URL",
                 "use in BASE_URL the name for which the proxy has a site, or add a site for it there"),
             Self::UnexpectedAnswer | Self::UnusableAnswer => Entry::new(|m| m.bad_answer, "the answer is not one that Home Assistant gives",
@@ -148,13 +148,13 @@ impl Fault {
 
             // The connection.
             Self::NameNotFound => Entry::new(|m| m.unreachable, "the name in BASE_URL has no address",
-                "check BASE_URL for a typo, and that its dynamic DNS is up to date; names such as homeassistant.local are known at home only"),
+                "check BASE_URL for a typo, and that its dynamic DNS is up to date; names such as homeassistant.local are known at home only. If BASE_URL is right, its name server may fail: ask again"),
             Self::NameServerFailed => Entry::new(|m| m.unreachable, "the name server of the name in BASE_URL does not answer, or fails",
                 "ask again; if it happens often, look at the status page of your DNS or dynamic DNS provider, or use another one: BASE_URL and the home itself may be all right"),
             Self::OnlyIpv6 => Entry::new(|m| m.unreachable, "the name in BASE_URL has only an IPv6 address, which Lambda cannot reach",
                 "give the name an IPv4 address (an A record); if your provider gives you none, use Home Assistant Cloud's remote address, a tunnel such as Cloudflare's, or a small server with IPv4 in between"),
             Self::Refused => Entry::new(|m| m.unreachable, "nobody listens at BASE_URL's address and port",
-                "check that Home Assistant runs, that BASE_URL has the right port, and that the router forwards it"),
+                "check that Home Assistant runs, that BASE_URL has the right port, and that the router forwards it; localhost and 127.0.0.1 are the function itself"),
             Self::NoConnection => Entry::new(|m| m.unreachable, "nobody answers at BASE_URL's address",
                 "check that the machine and the internet connection at home are on; open the port in the router and the firewall; use a public address: AWS cannot reach those of a home network (10., 172.16. to 172.31., 192.168.)"),
             Self::NoAnswer => Entry::new(|m| m.unreachable, "nothing has answered at BASE_URL in time",
@@ -177,8 +177,8 @@ impl Fault {
             // TLS.
             Self::NotTls => Entry::new(|m| m.wrong_address, "the port does not speak TLS",
                 "if Home Assistant has no certificate of its own there, let BASE_URL begin with http://, or better put a proxy with a certificate in front of it; else check the port"),
-            Self::UnsupportedTls => Entry::new(|m| m.insecure, "the server has no TLS version, cipher or kind of key that the relay knows",
-                "turn on TLS 1.2 or 1.3 there, in Home Assistant with the SSL profile modern or intermediate; use a certificate with an RSA, ECDSA P-256 or P-384, or Ed25519 key, not P-521"),
+            Self::UnsupportedTls => Entry::new(|m| m.insecure, "the server has no TLS version, cipher, kind of key or HTTP version that the relay knows",
+                "turn on TLS 1.2 or 1.3 there, in Home Assistant with the SSL profile modern or intermediate; use a certificate with an RSA, ECDSA P-256 or P-384, or Ed25519 key, not P-521; let it offer HTTP/1.1"),
             Self::HandshakeClosed => Entry::new(|m| m.unreachable, "the connection was closed before a secure connection was made",
                 "with Home Assistant Cloud, check that Home Assistant runs and is connected (Settings, Home Assistant Cloud); else check that the port in BASE_URL is the one for https, and look into the proxy's log: it may have no site for the name in BASE_URL"),
             Self::HandshakeSilent => Entry::new(|m| m.unreachable, "the server accepts connections, but does not answer over TLS",
@@ -200,21 +200,21 @@ impl Fault {
             Self::CertificateVersion1 => Entry::new(|m| m.insecure, "the server's certificate is of X.509 version 1, which has no names",
                 "make it again with a name (openssl x509 -req … -extfile with subjectAltName=DNS:home.example.org), or get one from a public CA, such as Let's Encrypt"),
             Self::UnsupportedSignature => Entry::new(|m| m.insecure, "a certificate of the server is signed in a way that the relay does not know",
-                "use certificates signed with RSA, ECDSA P-256 or P-384 (SHA-256 or SHA-384), or Ed25519: not P-521, not ECDSA with SHA-512"),
+                "use certificates signed with RSA, ECDSA P-256 or P-384 (SHA-256 or SHA-384), or Ed25519: not P-521, not ECDSA with SHA-512. If the CA is your own and was made anew, put its newest certificate into CA_CERTIFICATE"),
             Self::BadCertificate => Entry::new(|m| m.insecure, "the server's certificate cannot be used",
                 "get a new one from a public CA, such as Let's Encrypt"),
             Self::OriginCertificate => Entry::new(|m| m.insecure, "Cloudflare cannot connect securely to the server behind it",
                 "525: let that server speak TLS at its port, for the name in BASE_URL; 526: give it a valid certificate, such as Cloudflare's Origin CA or Let's Encrypt, or set the encryption mode to Full instead of Full (strict) (SSL/TLS, Overview)"),
             Self::ClientCertificateRequired => Entry::new(|m| m.insecure, "the server requires a client certificate",
-                "set CLIENT_CERTIFICATE, or let /api/alexa* pass without one: in the proxy, or in Home Assistant without an SSL peer certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_peer_certificate under http: in configuration.yaml)"),
+                "set CLIENT_CERTIFICATE, or let /api/alexa* pass without one: in the proxy, or in Home Assistant without an SSL peer certificate path (Settings, System, Network, HTTP server; before 2026.8 ssl_peer_certificate under http: in configuration.yaml). If one is optional there, the server closed the connection for another reason: look into its log"),
             Self::ClientCertificateRefused => Entry::new(|m| m.insecure, "the server refused the certificate of CLIENT_CERTIFICATE",
-                "let the CA that issued it be the server's (Home Assistant: SSL peer certificate path, before 2026.8 ssl_peer_certificate; nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE"),
+                "let the CA that issued it be the server's (Home Assistant: SSL peer certificate path, before 2026.8 ssl_peer_certificate; nginx: ssl_client_certificate), check that it has not expired and is one for clients, and put the certificates between the two into CLIENT_CERTIFICATE. If the server only closed the connection, look into its log for another reason"),
 
             // Time.
             Self::Late => Entry::new(|m| m.late, "Home Assistant has the request, and has not answered in time",
-                "nothing needs to be done: it goes on working. An intent whose script takes longer than 7 s answers at once with async_action: true. If every request ends so, Home Assistant hangs, or the proxy in front of it cannot reach it"),
+                "nothing needs to be done: it goes on while the connection stays open (Home Assistant Cloud's remote address closes a silent one after 90 to 120 s, a proxy after its timeout). Let a slow intent start its script with script.turn_on, which does not wait; for Assist or a language model use the newest alexa_skill.yaml, which asks whether to wait. If every request ends so, Home Assistant hangs, or the proxy in front of it cannot reach it"),
             Self::NeverAnswered => Entry::new(|m| m.bad_answer, "Home Assistant has the request, and has not answered for 15 minutes: the connection was closed",
-                "look for what hangs in Home Assistant; an intent with async_action: true answers at once"),
+                "look for what hangs in Home Assistant; an intent that starts its script with script.turn_on does not wait for it"),
         }
     }
 

@@ -1,7 +1,6 @@
 //! One event in, one reply out, in time.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::body::Bytes;
@@ -128,19 +127,13 @@ impl Handler {
                 home_assistant.keep(connection);
                 answer
             }),
-            Err(_) => match progress.failure.take() {
-                // Home Assistant cancels what it is doing if its client hangs up, which would leave a slow script half
-                // done.
-                known
-                    if progress.is_sent.load(Relaxed)
-                        && known.as_ref().is_none_or(|failure| failure.answer.is_none()) =>
-                {
-                    spawn_local(finish_late(exchange, start, self.redactor(event, json)).in_current_span());
-                    Err(Fault::Late.into())
-                }
-                // Nobody expects the request to be carried out any more.
-                known => Err(known.unwrap_or(Fault::NoConnection.into())),
-            },
+            // Home Assistant cancels what it is doing if its client hangs up, which would leave a slow script half done.
+            Err(_) if progress.is_waiting() => {
+                spawn_local(finish_late(exchange, start, self.redactor(event, json)).in_current_span());
+                Err(Fault::Late.into())
+            }
+            // Nobody expects the request to be carried out any more.
+            Err(_) => Err(home_assistant.unfinished(&progress)),
         }
     }
 
@@ -177,7 +170,7 @@ async fn check_connectivity(
     match timeout(time, home_assistant.check(path, &progress)).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => return failure,
-        Err(_) => return progress.failure.take().unwrap_or(Fault::NoAnswer.into()),
+        Err(_) => return home_assistant.unfinished(&progress),
     }
     let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis_since(start));
     let time = LINKING_TIMEOUT.min(time.saturating_sub(start.elapsed()));

@@ -3,7 +3,7 @@
 //! Lambda freezes the process between two events. Meanwhile an idle connection may be closed or lost without a sign, and
 //! a request that was sent on such a connection must not be sent again: it may have arrived.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::take;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,8 +92,16 @@ pub struct Post {
 pub struct Progress {
     /// Whether a byte of it may have arrived.
     pub is_sent: Arc<AtomicBool>,
+    is_looking_up: Cell<bool>,
     /// The fault that is certain already: of the first try, or of an answer that is still being read.
-    pub failure: Cell<Option<Failure>>,
+    pub failure: RefCell<Option<Failure>>,
+}
+
+impl Progress {
+    /// Whether the request has been sent, and its answer has not begun.
+    pub fn is_waiting(&self) -> bool {
+        self.is_sent.load(Relaxed) && self.failure.borrow().as_ref().is_none_or(|failure| failure.answer.is_none())
+    }
 }
 
 /// Home Assistant's answer.
@@ -145,12 +153,23 @@ impl HomeAssistant {
         let idle = self.idle.take().filter(|(_, since)| is_fresh(since)).map(|(connection, _)| connection);
         match self.exchange(idle, post).await {
             Err(failure) if !post.progress.is_sent.load(Relaxed) && failure.fault.is_transient() => {
-                post.progress.failure.set(Some(failure));
+                post.progress.failure.replace(Some(failure));
                 sleep(RETRY_PAUSE).await;
                 self.exchange(None, post).await
             }
             outcome => outcome,
         }
+    }
+
+    /// The fault of a request whose time is up.
+    pub fn unfinished(&self, progress: &Progress) -> Failure {
+        let is_handshaking = self.relay.client_certificate.is_handshaking();
+        progress.failure.take().unwrap_or_else(|| match () {
+            () if progress.is_sent.load(Relaxed) => Fault::NoAnswer.into(),
+            () if progress.is_looking_up.get() => Fault::NameServerFailed.into(),
+            () if is_handshaking => Fault::HandshakeSilent.into(),
+            () => Fault::NoConnection.into(),
+        })
     }
 
     /// Keeps a connection for the next event. Not for that of a late answer: while the function was frozen, the answer
@@ -183,7 +202,7 @@ impl HomeAssistant {
 
     /// A GET without a token: Home Assistant answers 405 before it looks for one, so that it counts no failed login.
     async fn look(&self, identity: &Identity, path: &str, progress: &Progress) -> Result<(), Failure> {
-        let client = self.new_client(identity).await?;
+        let client = self.new_client(identity, progress).await?;
         // Not to be told as unsent if the connection is closed.
         progress.is_sent.store(true, Relaxed);
         let answer = self.send(identity, client.get(self.url(path)), true, progress).await?;
@@ -196,8 +215,11 @@ impl HomeAssistant {
     }
 
     /// A client without a connection. All clients of an identity share their TLS sessions.
-    async fn new_client(&self, identity: &Identity) -> Result<Client, Failure> {
+    async fn new_client(&self, identity: &Identity, progress: &Progress) -> Result<Client, Failure> {
+        progress.is_looking_up.set(true);
         let addresses = dns::lookup(&self.base_url).await?;
+        progress.is_looking_up.set(false);
+        identity.client_certificate.expect_connection();
         let connect_timeout = if addresses.len() == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL };
         let client = Client::builder()
             .tls_backend_preconfigured(identity.tls.clone())
@@ -232,7 +254,7 @@ impl HomeAssistant {
         let is_new = idle.is_none();
         let client = match idle {
             Some(Connection(client)) => client,
-            None => self.new_client(&self.relay).await?,
+            None => self.new_client(&self.relay, &post.progress).await?,
         };
         let request = client
             .post(self.url(post.path))
@@ -262,25 +284,17 @@ impl HomeAssistant {
                 is_https: self.base_url.scheme() == "https",
                 is_new,
                 is_sent: progress.is_sent.load(Relaxed),
-                client_certificate: identity.client_certificate.status(),
+                client_certificate: &identity.client_certificate,
             };
             Failure::from(diagnosis::classify_error(&error, &attempt)).with_source(error.without_url())
         };
-        let mut response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => {
-                let failure = failure(error);
-                let is_nobody =
-                    failure.fault == Fault::HandshakeSilent && !dns::accepts_connections(&self.base_url).await;
-                return Err(if is_nobody { Failure { fault: Fault::NoConnection, ..failure } } else { failure });
-            }
-        };
+        let mut response = request.send().await.map_err(failure)?;
         identity.client_certificate.note_answer();
         let (url, status, headers) = (response.url().clone(), response.status(), take(response.headers_mut()));
         let mut answer = RawAnswer { url, status, headers, body: Vec::new(), waited: start.elapsed() };
         if !status.is_success() {
             let failure = Failure::from(diagnosis::classify_answer(&answer)).with_answer(answer.clone());
-            progress.failure.set(Some(failure));
+            progress.failure.replace(Some(failure));
             let _ = timeout(PAGE_TIMEOUT, read_body(&mut response, &mut answer.body)).await;
             return Ok(answer);
         }

@@ -17,7 +17,7 @@
 //! | `handler` | one event in, one reply out, in time; late requests go on |
 //! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
 //! | `progressive` | “One moment.”, while Home Assistant is slow |
-//! | `dns` | the addresses that can be reached from here, and whether anybody is there |
+//! | `dns` | looks up addresses, and keeps those that can be reached from here |
 //! | `tls` | which servers are trusted; facts about a handshake |
 //! | `diagnosis` | makes a fault of an answer or of a connection's error |
 //! | `fault` | the catalogue of faults: sentence, cause, remedy, Amazon's error type |

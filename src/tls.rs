@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -43,6 +44,7 @@ pub fn client_config(
 pub struct ClientCertificate {
     certificate: Option<Arc<CertifiedKey>>,
     status: Mutex<ClientCertificateStatus>,
+    is_handshaking: AtomicBool,
 }
 
 /// What is known of a server's wish for a client certificate.
@@ -71,6 +73,16 @@ impl ClientCertificate {
         *self.lock()
     }
 
+    /// Whether a handshake has begun since [`expect_connection`](Self::expect_connection): TCP has a connection then.
+    pub fn is_handshaking(&self) -> bool {
+        self.is_handshaking.load(Relaxed)
+    }
+
+    /// Notes that a new connection is about to be made.
+    pub fn expect_connection(&self) {
+        self.is_handshaking.store(false, Relaxed);
+    }
+
     /// Notes that the server answered a request, whatever its status: TLS 1.3 servers check a client certificate only
     /// after the handshake, but before they answer.
     pub fn note_answer(&self) {
@@ -97,7 +109,9 @@ impl ResolvesClientCert for ClientCertificate {
         self.certificate.clone()
     }
 
+    /// rustls calls this at the beginning of each handshake.
     fn has_certs(&self) -> bool {
+        self.is_handshaking.store(true, Relaxed);
         self.certificate.is_some()
     }
 }

@@ -192,7 +192,7 @@ fn wrong_addresses_are_named() {
 
 #[test]
 fn gateway_errors_are_named() {
-    let remedy = "async_action: true";
+    let remedy = "script.turn_on";
     let bad_gateway = |status| -> Case { (UNREACHABLE, status, &[], "<html>", "got no answer from it") };
     assert_answers(&[502, 503, 520, 522, 523, 530].map(bad_gateway));
     assert_answers(&[

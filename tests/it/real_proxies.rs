@@ -110,7 +110,7 @@ fn caddy() {
     site.says_what_each_says();
 
     HOME.set("input_boolean.slow_finished", false);
-    site.event_says(&slow_intent(), "impatient", "", PROXY_TIMEOUT, "async_action: true");
+    site.event_says(&slow_intent(), "impatient", "", PROXY_TIMEOUT, "script.turn_on");
     thread::sleep(Duration::from_secs(3));
     assert_eq!(HOME.state("input_boolean.slow_finished"), "off", "the proxy has cut the script off");
 }
@@ -132,5 +132,5 @@ fn nginx() {
     site.event_says(&intent, "replaced", "", FIREWALL, "link the account again");
     site.event_says(&intent, "limited", "", ANSWER, "status=200");
     site.event_says(&intent, "limited", "", UNREACHABLE, "limit_req");
-    site.event_says(&slow_intent(), "impatient", "", PROXY_TIMEOUT, "async_action: true");
+    site.event_says(&slow_intent(), "impatient", "", PROXY_TIMEOUT, "script.turn_on");
 }
