@@ -79,7 +79,7 @@ fn obstacles_of_account_linking_are_named() {
     let no_certificate = "<html><h1>400 Bad Request</h1>No required SSL certificate was sent</html>";
     let bot = "turn off Bot Fight Mode";
     let pass_on = "pass the path /auth on to";
-    let cases: [(u16, &[(&str, &str)], _, _, _); 22] = [
+    let cases: [(u16, &[(&str, &str)], _, _, _); 24] = [
         (302, &[("location", login)], "", "wants a login", "let the path /auth pass without a login"),
         (401, &[("www-authenticate", "Basic realm=home"), HTML], "<html>", "wants a login", "its password"),
         (401, &[], "", "wants a login", "forward-auth"),
@@ -96,6 +96,8 @@ fn obstacles_of_account_linking_are_named() {
         (200, &[HTML], "<!DOCTYPE html><title>Sign in</title>", "not Home Assistant's", pass_on),
         (200, &[], ANSWER, "not Home Assistant's", pass_on),
         (301, &[("location", "https://www.example.org/")], "", "redirects", pass_on),
+        (301, &[("location", "https://www.example.org/auth/token")], "", "redirects", pass_on),
+        (308, &[("location", "/auth/token/")], "", "redirects", pass_on),
         (502, &[], "<html>", "got no answer", pass_on),
         (503, &[], "<html>", "got no answer", pass_on),
         (530, &[], "", "got no answer", pass_on),
