@@ -109,7 +109,8 @@ fn is_login(url: &Url, target: &Url) -> bool {
     let host = target.host_str().filter(|host| Some(*host) != url.host_str()).unwrap_or_default();
     let query = target.query().unwrap_or_default();
     let (place, has_return) = (format!("{host}{path}"), RETURN.iter().any(|word| query.contains(word)));
-    !path.contains("/api/alexa") && (has_return || WORDS.iter().any(|word| place.contains(word)))
+    let is_move = ["/api/alexa", "/auth/token"].iter().any(|own| path.contains(own));
+    !is_move && (has_return || WORDS.iter().any(|word| place.contains(word)))
 }
 
 /// Classifies an error of a connection.

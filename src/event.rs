@@ -140,11 +140,11 @@ impl Request {
 
 /// What it takes to let Alexa say something before the answer.
 pub struct ProgressiveAccess {
-    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
-    pub endpoint: String,
     /// Amazon's token. It is for this endpoint and nobody else.
     pub token: Token,
-    pub request_id: String,
+    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
+    pub endpoint: Option<String>,
+    pub request_id: Option<String>,
 }
 
 impl ProgressiveAccess {
@@ -154,9 +154,9 @@ impl ProgressiveAccess {
         let system = envelope.system()?;
         let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
         Some(Self {
-            endpoint: system.text("apiEndpoint")?,
-            token: Token::new(&token).ok()?,
-            request_id: envelope.object("request")?.text("requestId")?,
+            token: Token::for_amazon(&token)?,
+            endpoint: system.text("apiEndpoint"),
+            request_id: envelope.object("request").and_then(|request| request.text("requestId")),
         })
     }
 }

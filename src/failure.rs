@@ -109,6 +109,10 @@ impl Failure {
         } else {
             error!(cause, remedy, response, "not answered by Home Assistant");
         }
+        self.log_body(redactor);
+    }
+
+    fn log_body(&self, redactor: &Redactor) {
         if let Some(answer) = &self.answer {
             debug!(response = redactor.redact_body(&answer.body));
         }
@@ -123,7 +127,8 @@ pub fn log_linking(outcome: Result<(), Failure>, needs: Option<&str>, redactor: 
         Err(failure) => {
             let response = failure.answer.as_ref().map(|answer| answer.describe(redactor));
             let (cause, remedy) = (failure.to_string(), failure.fault.linking_remedy());
-            warn!(cause, remedy, needs, response, "account linking cannot reach Home Assistant");
+            warn!(cause, remedy, needs, response, "account linking cannot reach Home Assistant at BASE_URL/auth/token");
+            failure.log_body(redactor);
         }
     }
 }

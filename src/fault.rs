@@ -229,7 +229,7 @@ impl Fault {
             Self::BadGateway | Self::ProxyTimeout =>
                 "let the proxy pass the path /auth on to Home Assistant's own address and port, as it does with /api/alexa",
             Self::ClientCertificateRequired | Self::ClientCertificateRefused | Self::HandshakeRefused =>
-                "let the path /auth pass without a client certificate: Amazon's servers have none. If the server requests it for every path, account linking cannot work there: use another name or port without it, or LONG_LIVED_ACCESS_TOKEN",
+                "let the path /auth pass without a client certificate: Amazon's servers have none. If the server requests it for every path, account linking cannot work there: use another name without it, or LONG_LIVED_ACCESS_TOKEN",
             Self::NoAnswer =>
                 "Amazon's servers wait 4.5 s for the path /auth: look into the log of Home Assistant and of the proxy in front of it for what takes so long",
             Self::ClosedUnsent | Self::ConnectionClosed | Self::PlainConnectionClosed | Self::HandshakeClosed =>

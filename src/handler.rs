@@ -174,8 +174,9 @@ async fn check_connectivity(
     }
     let clear = format!("the way to Home Assistant is clear, it answered in {} ms", millis_since(start));
     let time = LINKING_TIMEOUT.min(time.saturating_sub(start.elapsed()));
-    let linking = timeout(time, home_assistant.check_linking()).await;
-    let linking = linking.unwrap_or_else(|_| Err(Fault::NoAnswer.into()));
+    let progress = Progress::default();
+    let linking = timeout(time, home_assistant.check_linking(&progress)).await;
+    let linking = linking.unwrap_or_else(|_| Err(home_assistant.unfinished(&progress)));
     failure::log_linking(linking, home_assistant.linking_needs.as_deref(), redactor);
     Failure::from(Fault::NoToken).with_source(clear)
 }

@@ -16,7 +16,6 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
-use rustls::client::Resumption;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
@@ -191,13 +190,12 @@ impl HomeAssistant {
     ///
     /// # Errors
     /// What would keep Amazon's servers from Home Assistant.
-    pub async fn check_linking(&self) -> Result<(), Failure> {
+    pub async fn check_linking(&self, progress: &Progress) -> Result<(), Failure> {
         let client_certificate = Arc::<ClientCertificate>::default();
         let mut tls = self.relay.tls.clone();
         tls.client_auth_cert_resolver = Arc::clone(&client_certificate) as _;
-        tls.resumption = Resumption::disabled();
         let amazon = Identity { tls, client_certificate, headers: HeaderMap::new() };
-        self.look(&amazon, "/auth/token", &Progress::default()).await
+        self.look(&amazon, "/auth/token", progress).await
     }
 
     /// A GET without a token: Home Assistant answers 405 before it looks for one, so that it counts no failed login.
@@ -209,8 +207,11 @@ impl HomeAssistant {
         if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
             return Ok(());
         }
-        let is_success = answer.status.is_success();
-        let fault = if is_success { Fault::NotHomeAssistant } else { diagnosis::classify_answer(&answer) };
+        let fault = match diagnosis::classify_answer(&answer) {
+            // Whoever answers a GET with JSON is not Home Assistant.
+            Fault::UnusableAnswer | Fault::EmptyAnswer => Fault::NotHomeAssistant,
+            fault => fault,
+        };
         Err(Failure::from(fault).with_answer(answer))
     }
 

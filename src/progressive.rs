@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::event::{Event, Kind, ProgressiveAccess};
+use crate::failure::error_chain;
 use crate::messages::Messages;
 use crate::tls;
 
@@ -49,7 +50,10 @@ impl Progressive {
         let mut call = pin!(timeout(CALL_TIMEOUT, async {
             match self.speak(event, json).await {
                 Some(Ok(status)) => debug!(status, "progressive response"),
-                Some(Err(error)) => debug!(cause = error.without_url().to_string(), "no progressive response"),
+                Some(Err(error)) => {
+                    let cause = error_chain(&error.without_url()).last().map(ToString::to_string);
+                    debug!(cause, "no progressive response");
+                }
                 None => {}
             }
         }));
@@ -67,6 +71,7 @@ impl Progressive {
     async fn speak(&self, event: &Event, json: &[u8]) -> Option<Result<u16>> {
         let Kind::CustomSkill(request) = &event.kind else { return None };
         let access = ProgressiveAccess::read(json).filter(|_| request.takes_speech())?;
+        let (endpoint, request_id) = (access.endpoint?, access.request_id?);
         let speech = format!("<speak>{}</speak>", Messages::for_locale(&request.locale).one_moment);
         let directive = json!({ "type": "VoicePlayer.Speak", "speech": speech });
         let client = Client::builder()
@@ -77,10 +82,10 @@ impl Progressive {
             .build()
             .expect("reqwest and this program use the same rustls");
         let request = client
-            .post(format!("{}/v1/directives", access.endpoint.trim_end_matches('/')))
+            .post(format!("{}/v1/directives", endpoint.trim_end_matches('/')))
             .header(AUTHORIZATION, access.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
-            .body(json!({ "header": { "requestId": access.request_id }, "directive": directive }).to_string());
+            .body(json!({ "header": { "requestId": request_id }, "directive": directive }).to_string());
         Some(request.send().await.map(|answer| answer.status().as_u16()))
     }
 }

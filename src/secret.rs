@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An access token of Home Assistant. It can be sent but not printed: it has no `Debug` and no `Display`.
+/// An access token, of Home Assistant or of Amazon. It can be sent but not printed: it has no `Debug` and no `Display`.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
@@ -32,7 +32,12 @@ impl Token {
         if text.starts_with("Atza|") {
             return Err(BadToken::Amazons);
         }
-        secret_header(&format!("{SCHEME}{text}")).map(Self).ok_or(BadToken::NotAHeader)
+        Self::for_amazon(text).ok_or(BadToken::NotAHeader)
+    }
+
+    /// Amazon's own token, for Amazon's API; `None` if an HTTP header cannot have it.
+    pub fn for_amazon(text: &str) -> Option<Self> {
+        secret_header(&format!("{SCHEME}{text}")).map(Self)
     }
 
     /// The value of the `Authorization` header.
