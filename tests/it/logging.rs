@@ -126,7 +126,8 @@ fn no_failed_connection_gets_a_secret_logged() {
 
 /// As long as Home Assistant's tokens, so that cutting it leaves a part.
 fn long_token() -> String {
-    TOKEN.repeat(9)
+    let parts = ('a'..='h').map(|part| format!("-{part}-access-token"));
+    TOKEN.to_owned() + &parts.collect::<String>()
 }
 
 /// Sends every event, whole and cut in half, with both log formats and everything that could make the log say more.
@@ -149,7 +150,7 @@ fn assert_no_secret_is_logged(settings: &[(&str, &str)]) {
 /// Checks that the log has none of the secrets in events/.
 fn assert_holds_no_secret(log: &str) {
     let log = &log.replace("%2D", "-");
-    for secret in [TOKEN, "example-api-access-token", "example-grant-code", "amzn1.ask.account.", "amzn1.ask.device."] {
+    for secret in ["-access-token", "example-grant-code", "amzn1.ask.account.", "amzn1.ask.device."] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
 }
