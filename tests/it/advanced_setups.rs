@@ -178,6 +178,20 @@ fn client_certificate_is_shown_on_request() {
     }
 }
 
+/// Home Assistant refuses one by closing the connection, after a TLS 1.3 handshake.
+#[test]
+fn silent_refusal_of_a_client_certificate_is_named() {
+    let (root, clients) = (Ca::new(), Ca::new());
+    let (ca, client) = (root.pem(), clients.issue_for("alexa", YEARS).pem_with_key());
+    for (client, cause) in [("", "requires a client certificate"), (&client, "refused the certificate of")] {
+        let home = Home::over_tls(root.issue(YEARS).server_requesting(&clients), Answer::Raw(Vec::new()));
+        let url = home.url();
+        let relay = Relay::start(&[("BASE_URL", &url), ("CA_CERTIFICATE", &ca), ("CLIENT_CERTIFICATE", client)]);
+        assert!(relay.speech(event("launch-request")).starts_with(INSECURE), "{cause}");
+        relay.log_with(cause);
+    }
+}
+
 #[test]
 fn accepted_client_certificate_is_not_blamed_later() {
     let (root, clients) = (Ca::new(), Ca::new());

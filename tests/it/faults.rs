@@ -2,7 +2,7 @@
 
 use std::future::{pending, ready};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::AlertDescription;
 use serde_json::{Value, json};
@@ -302,11 +302,12 @@ fn failed_connections_are_named() {
         (https(&closing), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
         (secure.url(), INSECURE, ["self-signed", ""]),
     ];
-    let events = EVENTS.map(event);
+    let (events, start) = (EVENTS.map(event), Instant::now());
     at_once(events.iter().flat_map(|event| cases.iter().map(move |case| (event, case))), |(event, case)| {
         let (base_url, sentence, log_parts) = case;
         assert_says(&Relay::to(base_url), event, sentence, log_parts);
     });
+    assert!(start.elapsed() < Duration::from_millis(6_300), "one address gets 4 s");
     // The time is up before the connection stands.
     let early = Relay::to(&format!("http://{busy}")).invoke_by(&events[0], millis_from_now(1_000)).reply();
     assert!(speech(&early).starts_with(UNREACHABLE), "{early}");
