@@ -275,7 +275,6 @@ fn failed_connections_are_named() {
     .map(alerting);
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let address = |listener: &TcpListener| listener.local_addr().unwrap();
-    let nobody = address(&listen());
     // `busy` has a full queue: the kernel drops further SYNs, as a firewall does. `silent` never reads.
     let (full, idle) = (listen(), listen());
     let (busy, silent) = (address(&full), address(&idle));
@@ -284,7 +283,7 @@ fn failed_connections_are_named() {
     let https = |home: &Home| home.url().replace("http:", "https:");
     let cases = [
         ("https://home.invalid".to_owned(), UNREACHABLE, ["has no address", "dynamic DNS"]),
-        (format!("http://{nobody}"), UNREACHABLE, ["nobody listens", "Connection refused"]),
+        ("http://127.0.0.1:1".to_owned(), UNREACHABLE, ["nobody listens", "Connection refused"]),
         // The broadcast address: no packet leaves this machine.
         ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, ["nobody answers", "public address"]),
         (format!("http://{busy}"), UNREACHABLE, ["nobody answers", "open the port"]),
