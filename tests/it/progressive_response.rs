@@ -223,7 +223,7 @@ fn failed_call_changes_nothing() {
         let start = Instant::now();
         assert_eq!(relay.reply(event_at("launch-request", &endpoint)), BODY, "{endpoint}");
         let time = start.elapsed().as_millis();
-        assert!((3_000..4_000).contains(&time), "{time} ms, {endpoint}");
+        assert!((3_000..6_000).contains(&time), "{time} ms, {endpoint}");
         home.request();
         let log = relay.end();
         let levels: Vec<_> = log.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
@@ -241,7 +241,7 @@ fn failed_call_changes_nothing() {
 fn answer_waits_briefly_for_the_call() {
     let ca = Ca::new();
     // How long the call takes; how long the answer, which comes when the call has begun, may take from then on.
-    at_once([(Some(150), 100..1_000), (None, 250..1_000)], |(pause, expected)| {
+    at_once([(Some(150), 100..1_400), (None, 250..1_400)], |(pause, expected)| {
         let (called, call): (Arc<OnceLock<_>>, _) = (Arc::default(), Arc::new(Semaphore::new(0)));
         let amazon = Home::start(Some(ca.issue(YEARS).server()), {
             let (called, call) = (Arc::clone(&called), Arc::clone(&call));
@@ -266,7 +266,7 @@ fn answer_waits_briefly_for_the_call() {
         let start = Instant::now();
         assert_eq!(relay.reply(event_at("launch-request", &amazon.url())), BODY);
         let (begun, waited) = (called.get().expect("a call").duration_since(start), called.get().unwrap().elapsed());
-        assert!((2_400..3_400).contains(&begun.as_millis()), "{begun:?}");
+        assert!((2_400..5_000).contains(&begun.as_millis()), "{begun:?}");
         assert!(expected.contains(&waited.as_millis()), "{waited:?}");
         assert_eq!(relay.end().contains("status=204"), pause.is_some(), "the call came to its end");
     });
@@ -276,11 +276,11 @@ fn faults_and_late_requests_stay_as_they_are() {
     let ca = Ca::new();
     let page = || Some(answer(502, &[], "<html>"));
     let cases = [
-        (page(), answer(204, &[], ""), 3_000..4_000, UNREACHABLE),
-        (page(), Answer::Silence, 3_000..4_000, UNREACHABLE),
-        (None, answer(204, &[], ""), 4_100..4_700, LATE),
-        (None, Answer::Silence, 4_100..4_700, LATE),
-        (None, answer(500, &[], ""), 4_100..4_700, LATE),
+        (page(), answer(204, &[], ""), 3_000..6_000, UNREACHABLE),
+        (page(), Answer::Silence, 3_000..6_000, UNREACHABLE),
+        (None, answer(204, &[], ""), 4_100..6_500, LATE),
+        (None, Answer::Silence, 4_100..6_500, LATE),
+        (None, answer(500, &[], ""), 4_100..6_500, LATE),
     ];
     at_once(cases, |(page, call, expected, sentence)| {
         let (late, permits) = Home::slow(200);
