@@ -2,6 +2,8 @@
 
 mod account_linking;
 mod advanced_setups;
+#[cfg(feature = "real-home-assistant")]
+mod alexa_question;
 mod bad_input;
 mod faults;
 mod idle_connection;
