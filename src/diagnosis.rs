@@ -170,7 +170,6 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
         E::InvalidCertificate(error) => match error {
             C::Expired | C::ExpiredContext { .. } => Fault::CertificateExpired,
             C::NotValidYet | C::NotValidYetContext { .. } => Fault::CertificateNotYetValid,
-            C::NotValidForName => Fault::CertificateForOtherName,
             _ => Fault::BadCertificate,
         },
         E::Other(OtherError(other)) => match other.downcast_ref()? {

@@ -46,3 +46,21 @@ async fn has_route(address: SocketAddr) -> bool {
     let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await else { return false };
     socket.connect(address).await.is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine without IPv6 has no route to its own IPv6 address either.
+    #[tokio::test]
+    async fn ipv6_addresses_need_a_route() {
+        let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+        let found = lookup(&Url::parse("http://[::1]:8123").unwrap()).await;
+        assert_eq!(
+            found.map_err(|failure| failure.fault),
+            if has_ipv6 { Ok(vec!["[::1]:8123".parse().unwrap()]) } else { Err(Fault::OnlyIpv6) }
+        );
+        let found = lookup(&Url::parse("https://127.0.0.1").unwrap()).await.map_err(|failure| failure.fault);
+        assert_eq!(found, Ok(vec!["127.0.0.1:443".parse().unwrap()]));
+    }
+}

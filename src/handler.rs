@@ -81,7 +81,9 @@ impl Handler {
         match outcome {
             Ok(answer) => {
                 debug!(response = self.redactor(&event, &json).redact_json(&answer.body));
-                warn_of_long_speech(&event, &answer.body);
+                if answer.body.get().len() > MAX_SPEECH && matches!(event.kind, Kind::CustomSkill(_)) {
+                    warn_of_long_speech(&answer.body);
+                }
                 Ok(answer.body)
             }
             Err(failure) => {
@@ -212,10 +214,7 @@ fn log_event(event: &Event, status: Option<u16>, ms: u64) {
     }
 }
 
-fn warn_of_long_speech(event: &Event, answer: &RawValue) {
-    if answer.get().len() <= MAX_SPEECH || !matches!(event.kind, Kind::CustomSkill(_)) {
-        return;
-    }
+fn warn_of_long_speech(answer: &RawValue) {
     let answer: Value = serde_json::from_str(answer.get()).unwrap_or_default();
     let speech = &answer["response"]["outputSpeech"];
     let length = speech["text"].as_str().or(speech["ssml"].as_str()).map_or(0, |text| text.chars().count());
