@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, error, info, warn};
 
 use crate::config::Config;
+use crate::connection::Progress;
 use crate::event::{AlexaError, Directive, Event, Kind, NotAnEvent, ProgressiveAccess, Request};
 use crate::failure::{self, Failure};
 use crate::fault::{Fault, SettingError};
-use crate::home_assistant::{Answer, Connection, HomeAssistant, Post, Progress};
+use crate::home_assistant::{Answer, Connection, HomeAssistant, Post};
 use crate::progressive::Progressive;
 use crate::reply;
 use crate::secret::{BadToken, Redactor, Token};

@@ -16,6 +16,7 @@
 //! | `event` | what is read of an event: its kind, token and language |
 //! | `handler` | one event in, one reply out, in time; late requests go on |
 //! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
+//! | `connection` | how connections are made, what they show of the relay, one request on one of them |
 //! | `progressive` | “One moment.”, while Home Assistant is slow |
 //! | `dns` | looks up addresses, and keeps those that can be reached from here |
 //! | `tls` | which servers are trusted; facts about a handshake |
@@ -24,7 +25,6 @@
 //! | `failure` | a fault that happened: its text and its log line |
 //! | `reply` | what Alexa gets for a fault |
 //! | `messages` | generated: what Alexa says, in each language |
-//! | `log` | sets up the log for CloudWatch |
 //!
 //! **An event** arrives as raw JSON. `event` reads a few fields; the bytes go to Home Assistant, and its bytes go back.
 //! **A token** becomes a `Token` in `event` or `config`, and an `Authorization` header in `home_assistant`; the `Redactor`
@@ -40,6 +40,7 @@
 //! | a kind of event | `Kind` in `event`, and its shape in `reply` |
 
 mod config;
+mod connection;
 mod diagnosis;
 mod dns;
 mod event;
@@ -47,7 +48,6 @@ mod failure;
 mod fault;
 mod handler;
 mod home_assistant;
-mod log;
 mod messages;
 mod pem;
 mod progressive;
@@ -59,7 +59,13 @@ use std::env;
 use std::process::ExitCode;
 
 use lambda_runtime::service_fn;
+use tracing::level_filters::LevelFilter;
 use tracing::{error, warn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Config;
 use crate::handler::Handler;
@@ -75,7 +81,7 @@ async fn main() -> ExitCode {
     }
     let config = Config::read(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
     let debug = config.as_ref().is_ok_and(|config| config.debug);
-    log::init(debug, env::var_os("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format == "JSON"));
+    start_log(debug, env::var_os("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format == "JSON"));
     match &config {
         Ok(config) => {
             if config.long_lived_token.is_some() {
@@ -105,4 +111,22 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Starts the log, at level DEBUG or INFO, as JSON or as text.
+///
+/// Other crates log errors only, and `RUST_LOG` is not read: at TRACE, `lambda_runtime` prints whole events with their
+/// tokens.
+fn start_log(debug: bool, json: bool) {
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let levels = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        // The span around each event, which holds the request id.
+        .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
+        // Duplicates the handler's line about an event that is not Alexa's.
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    let lines = fmt::layer().with_ansi(false).with_target(false);
+    let lines = if json { lines.json().flatten_event(true).with_span_list(false).boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
 }
