@@ -308,8 +308,14 @@ fn failed_connections_are_named() {
     });
     assert!(start.elapsed() < Duration::from_millis(6_300), "one address gets 4 s");
     // The time is up before the connection stands.
-    let early = Relay::to(&format!("http://{busy}")).invoke_by(&events[0], millis_from_now(1_000)).reply();
-    assert!(speech(&early).starts_with(UNREACHABLE), "{early}");
+    for (base_url, cause) in
+        [(format!("http://{busy}"), "nobody answers"), (format!("https://{silent}"), "does not answer over TLS")]
+    {
+        let relay = Relay::to(&base_url);
+        let speech = speech(&relay.invoke_by(&events[0], millis_from_now(1_000)).reply());
+        assert!(speech.starts_with(UNREACHABLE), "{speech}");
+        relay.log_with(cause);
+    }
 }
 
 /// When the time is up before the second try has failed.
