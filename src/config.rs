@@ -61,8 +61,10 @@ fn setting<T>(
 /// Removes what comes along when a value is pasted: quotes, a comma, invisible characters, and the setting's name.
 fn clean(name: &str, text: &str) -> String {
     const QUOTES: &str = "\"'`\u{b4}“”„‟‘’‚‛«»‹›「」『』＂＇<>";
-    let is_invisible = |c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let visible = text.replace(is_invisible, "");
+    // Soft hyphen, zero-width characters, marks of direction, byte order mark.
+    const INVISIBLE: &str =
+        "\u{ad}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{feff}";
+    let visible = text.replace(|c| INVISIBLE.contains(c), "");
     let mut rest = visible.as_str();
     loop {
         let is_around = |c: char| c.is_whitespace() || QUOTES.contains(c);

@@ -83,8 +83,8 @@ const REDACTED: [&str; 19] = [
 /// would garble the log.
 const SHORTEST_SECRET: usize = 6;
 
-/// How much of a secret may be shown, in characters.
-const LONGEST_BEGINNING: usize = 16;
+/// How many characters of a secret are enough to recognize it.
+const RECOGNIZED: usize = 16;
 
 /// Replaces secrets in what is logged by `***`.
 #[derive(Clone, Default)]
@@ -129,7 +129,7 @@ impl Redactor {
     /// Replaces secrets, and the beginnings of long ones: whoever echoes a secret may cut it.
     fn replace(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| {
-            let beginning = &secret[..secret.len().min(LONGEST_BEGINNING)];
+            let beginning = &secret[..secret.len().min(RECOGNIZED)];
             let mut parts = text.split(beginning);
             let first = parts.next().unwrap_or_default().to_owned();
             let rest = &secret[beginning.len()..];
