@@ -28,7 +28,7 @@ pub async fn lookup(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
         Ok(Err(error)) => {
             // glibc's texts for EAI_AGAIN and EAI_FAIL, which std passes on without the codes.
             let text = error.to_string();
-            let has_failed = text.contains("Temporary failure") || text.contains("Non-recoverable failure");
+            let has_failed = ["Temporary failure", "Non-recoverable failure"].iter().any(|words| text.contains(words));
             let fault = if has_failed { Fault::NameServerFailed } else { Fault::NameNotFound };
             return Err(Failure::from(fault).with_source(error));
         }

@@ -170,6 +170,7 @@ fn other_events_are_a_typed_lambda_error() {
         (r#"{"directive":7}"#, unknown),
         (r#"{"directive":[{"header":{}}]}"#, unknown),
         (r#"{"headers":{"host":"x"},"requestContext":{},"body":"{}"}"#, unknown),
+        (r#"{"header":{"payloadVersion":"3","namespace":"Alexa.Discovery","name":"Discover"},"payload":{}}"#, unknown),
         (DISCOVERY_2, "payload version 2"),
         (r#"{"header":{"namespace":"Alexa.ConnectedHome.Control","name":"TurnOnRequest"}}"#, "payload version 2"),
     ] {

@@ -100,6 +100,7 @@ fn lights_go_off_after_yes_or_silence() {
 
 #[test]
 fn assist_says_what_it_cannot_do() {
+    let _turn = TURN.lock();
     let event = HOME.event("ask-intent").replace("turn on the hall", "colourless green ideas");
     let speech = HOME.relay().speech(event);
     assert!(speech.starts_with("Sorry"), "{speech}");
@@ -107,6 +108,7 @@ fn assist_says_what_it_cannot_do() {
 
 #[test]
 fn built_in_intents_are_answered() {
+    let _turn = TURN.lock();
     let relay = HOME.relay();
     for (intent, expected) in [
         ("AMAZON.HelpIntent", "Say what you would say to Assist"),
