@@ -16,7 +16,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Returns the addresses of a URL's host that can be reached from here.
 ///
 /// Without a route for IPv6, as in Lambda, those of IPv6 are left out: hyper would report their error instead of the one of
-/// the IPv4 address. With a route they come first, so that hyper reports the error of IPv4.
+/// the IPv4 address. With a route they come first: if both families refuse, hyper reports the error of IPv4.
 ///
 /// # Errors
 /// There is no such address.
