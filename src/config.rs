@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
 
-use crate::fault::{Problem, SettingError};
+use crate::fault::SettingError;
 use crate::pem;
 use crate::secret::{Token, secret_header};
 
@@ -52,10 +52,10 @@ impl Config {
 fn setting<T>(
     lookup: impl Fn(&str) -> Option<String>,
     name: &'static str,
-    parse: impl FnOnce(&str) -> Result<T, Problem>,
+    parse: impl FnOnce(&str) -> Result<T, SettingError>,
 ) -> Result<T, SettingError> {
     let text = lookup(name).unwrap_or_default();
-    parse(&clean(name, &text)).map_err(|problem| SettingError { name, problem })
+    parse(&clean(name, &text)).map_err(|error| SettingError { name, ..error })
 }
 
 /// Removes what comes along when a value is pasted: quotes, a comma, invisible characters, and the setting's name.
@@ -85,41 +85,41 @@ fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(word).then_some(rest)
 }
 
-fn base_url(text: &str) -> Result<Url, Problem> {
+fn base_url(text: &str) -> Result<Url, SettingError> {
     const ADDRESS: &str =
         "set it to the address at which Home Assistant is reached from the internet, such as https://home.example.org";
     const PART: &str =
         "leave that part out: only scheme, host, port and path belong there, such as https://home.example.org";
-    const NOT_A_URL: Problem = Problem::invalid("is not a URL", ADDRESS);
+    const NOT_A_URL: SettingError = SettingError::invalid("is not a URL", ADDRESS);
     if text.is_empty() {
-        return Err(Problem::missing(ADDRESS));
+        return Err(SettingError::missing(ADDRESS));
     }
     let url = Url::parse(text).map_err(|_| NOT_A_URL)?;
     if !matches!(url.scheme(), "http" | "https") {
         // `host:8123` is a URL with the scheme `host`.
-        return Err(Problem::invalid("does not begin with https:// or http://", ADDRESS));
+        return Err(SettingError::invalid("does not begin with https:// or http://", ADDRESS));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Problem::invalid("has a user name or a password", PART));
+        return Err(SettingError::invalid("has a user name or a password", PART));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Problem::invalid("has a query (the part from ? on) or a fragment (from # on)", PART));
+        return Err(SettingError::invalid("has a query (the part from ? on) or a fragment (from # on)", PART));
     }
     // `Url` accepts `home..example.org`, a name that no certificate can have.
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     ServerName::try_from(host).map_err(|_| NOT_A_URL)?;
     if matches!(host, "http" | "https") {
-        return Err(Problem::invalid("begins with https:// or http:// twice", ADDRESS));
+        return Err(SettingError::invalid("begins with https:// or http:// twice", ADDRESS));
     }
     Ok(url)
 }
 
 /// Accepts every spelling that the older scripts accept.
-fn flag(text: &str) -> Result<bool, Problem> {
+fn flag(text: &str) -> Result<bool, SettingError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "y" | "on" => Ok(true),
         "false" | "0" | "no" | "n" | "off" | "" => Ok(false),
-        _ => Err(Problem::invalid(
+        _ => Err(SettingError::invalid(
             "is neither on nor off",
             "set it to True, 1, yes, y or on; to False, 0, no, n or off; or remove it",
         )),
@@ -128,8 +128,8 @@ fn flag(text: &str) -> Result<bool, Problem> {
 
 /// Accepts what Home Assistant makes: three parts of Base64, with dots between them. It counts everything else as a failed
 /// login.
-fn token(text: &str) -> Result<Option<Token>, Problem> {
-    const NOT_A_TOKEN: Problem = Problem::invalid(
+fn token(text: &str) -> Result<Option<Token>, SettingError> {
+    const NOT_A_TOKEN: SettingError = SettingError::invalid(
         "is not a token that Home Assistant makes",
         "make one in Home Assistant (your profile, Security, Long-lived access tokens) and paste it alone, whole and in one line; or remove the setting",
     );
@@ -152,24 +152,22 @@ fn token(text: &str) -> Result<Option<Token>, Problem> {
     Token::new(text).map(Some).map_err(|_| NOT_A_TOKEN)
 }
 
-fn extra_headers(text: &str) -> Result<HeaderMap, Problem> {
+fn extra_headers(text: &str) -> Result<HeaderMap, SettingError> {
     /// Set by the relay, or by HTTP/1.1 to frame a request and encode an answer.
     const RESERVED: &str = "accept accept-encoding authorization connection content-length content-type expect host te \
         trailer transfer-encoding upgrade user-agent";
     const LIKE_THIS: &str =
         r#"write it like {"CF-Access-Client-Id": "…", "CF-Access-Client-Secret": "…"}, with straight quotes"#;
-    const NOT_A_HEADER: Problem = Problem::invalid("has a name or a text that no header may have", LIKE_THIS);
-    let headers: BTreeMap<String, String> = match text {
-        "" => BTreeMap::new(),
-        text => serde_json::from_str(text)
-            .map_err(|_| Problem::invalid("is not a JSON object of names and texts", LIKE_THIS))?,
-    };
+    const NOT_A_HEADER: SettingError = SettingError::invalid("has a name or a text that no header may have", LIKE_THIS);
+    let text = if text.is_empty() { "{}" } else { text };
+    let headers: BTreeMap<String, String> = serde_json::from_str(text)
+        .map_err(|_| SettingError::invalid("is not a JSON object of names and texts", LIKE_THIS))?;
     let header = |(name, value): (String, String)| {
         let name: HeaderName = name.parse().map_err(|_| NOT_A_HEADER)?;
         if RESERVED.split(' ').any(|reserved| name == reserved) {
             let remedy =
                 "leave out Authorization, Content-Type, Host, User-Agent and the like: the relay sends them itself";
-            return Err(Problem::invalid("has a header that the relay or HTTP itself sets", remedy));
+            return Err(SettingError::invalid("has a header that the relay or HTTP itself sets", remedy));
         }
         Ok((name, secret_header(&value).ok_or(NOT_A_HEADER)?))
     };
@@ -182,6 +180,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn reserved_headers_are_refused() {
+        const RESERVED: &str = "accept accept-encoding authorization connection content-length Content-Type expect host te \
+            trailer transfer-encoding upgrade User-Agent";
+        for name in RESERVED.split(' ') {
+            let refused = extra_headers(&format!(r#"{{"{name}": "x"}}"#));
+            assert!(refused.is_err_and(|error| error.text.contains("HTTP itself sets")), "{name}");
+        }
+    }
 
     /// A setting that is read must be documented in README.md, and must be a parameter of template.yaml.
     #[test]

@@ -1,4 +1,4 @@
-//! Connections to Home Assistant: how they are made, what they show of the relay, and one request on one of them.
+//! Makes connections to Home Assistant, sends one request on one of them, and reads its answer.
 
 use std::cell::{Cell, RefCell};
 use std::mem::take;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
@@ -50,7 +50,7 @@ pub struct Connector {
 /// What is known of a request that is under way, for when its time is up.
 #[derive(Default)]
 pub struct Progress {
-    /// Whether a byte of it may have arrived.
+    /// Whether a byte of it may have arrived. A check has nothing that must not be sent twice, and sets it at once.
     pub is_sent: Arc<AtomicBool>,
     is_looking_up: Cell<bool>,
     /// The fault that is certain already: of the first try, or of an answer that is still being read.
@@ -58,7 +58,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether the request has been sent, and its answer has not begun.
+    /// Whether the request has been sent and may still succeed: no error page has begun.
     pub fn is_waiting(&self) -> bool {
         self.is_sent.load(Relaxed) && self.failure.borrow().as_ref().is_none_or(|failure| failure.answer.is_none())
     }
@@ -77,8 +77,8 @@ impl Connector {
         }
     }
 
-    /// Connects as Amazon's servers do: without the extra headers and the client certificate.
-    pub fn for_amazon(&self) -> Self {
+    /// Connects as Amazon's servers do when an account is linked: without the extra headers and the client certificate.
+    pub fn without_credentials(&self) -> Self {
         let client_certificate = Arc::<ClientCertificate>::default();
         let mut tls = self.tls.clone();
         tls.client_auth_cert_resolver = Arc::clone(&client_certificate) as _;
@@ -90,7 +90,6 @@ impl Connector {
         progress.is_looking_up.set(true);
         let addresses = dns::lookup(&self.base_url).await?;
         progress.is_looking_up.set(false);
-        self.client_certificate.expect_connection();
         let connect_timeout = if addresses.len() == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL };
         let client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
@@ -128,6 +127,8 @@ impl Connector {
     /// There is no whole answer.
     pub async fn send(&self, request: RequestBuilder, is_new: bool, progress: &Progress) -> Result<RawAnswer, Failure> {
         let start = Instant::now();
+        // Not only for a new client: it also replaces a connection that was closed.
+        self.client_certificate.expect_connection();
         let failure = |error: reqwest::Error| {
             let attempt = Attempt {
                 is_https: self.base_url.scheme() == "https",
@@ -156,13 +157,37 @@ impl Connector {
         }
     }
 
+    /// Checks whether requests can reach this path, by a GET without a token: Home Assistant answers 405 before it looks
+    /// for one, so it counts no failed login.
+    ///
+    /// # Errors
+    /// What would keep a request from Home Assistant.
+    pub async fn check(&self, path: &str, time: Duration) -> Result<(), Failure> {
+        let progress = Progress::default();
+        let get = async {
+            let client = self.new_client(&progress).await?;
+            // Not to be told as unsent if the connection is closed.
+            progress.is_sent.store(true, Relaxed);
+            self.send(client.get(self.url(path)), true, &progress).await
+        };
+        let answer = timeout(time, get).await.unwrap_or_else(|_| Err(self.unfinished(&progress)))?;
+        if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
+            return Ok(());
+        }
+        let fault = match diagnosis::classify_answer(&answer) {
+            // Whoever answers a GET with JSON is not Home Assistant.
+            Fault::UnusableAnswer | Fault::EmptyAnswer => Fault::NotHomeAssistant,
+            fault => fault,
+        };
+        Err(Failure::from(fault).with_answer(answer))
+    }
+
     /// The fault of a request whose time is up.
     pub fn unfinished(&self, progress: &Progress) -> Failure {
-        let is_handshaking = self.client_certificate.is_handshaking();
         progress.failure.take().unwrap_or_else(|| match () {
             () if progress.is_sent.load(Relaxed) => Fault::NoAnswer.into(),
             () if progress.is_looking_up.get() => Fault::NameServerFailed.into(),
-            () if is_handshaking => Fault::HandshakeSilent.into(),
+            () if self.client_certificate.is_handshaking() => Fault::HandshakeSilent.into(),
             () => Fault::NoConnection.into(),
         })
     }
@@ -177,4 +202,32 @@ async fn read_body(response: &mut Response, body: &mut Vec<u8>) -> reqwest::Resu
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Waker};
+
+    use tokio::runtime::Builder;
+    use tokio::task::spawn_blocking;
+
+    use super::*;
+
+    #[test]
+    fn lookup_that_does_not_end_is_named() {
+        let config = Config::read(|name| (name == "BASE_URL").then(|| "http://localhost".to_owned()));
+        let (connector, progress) = (Connector::new(config.ok().unwrap()), Progress::default());
+        // The lookup waits for the only thread that it may use.
+        let (end, is_over) = channel::<()>();
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            spawn_blocking(move || is_over.recv());
+            let client = pin!(connector.new_client(&progress));
+            assert!(client.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(connector.unfinished(&progress).fault, Fault::NameServerFailed);
+            drop(end);
+        });
+    }
 }

@@ -63,8 +63,11 @@ pub fn classify_answer(answer: &RawAnswer) -> Fault {
     if answer.header("ngrok-error-code") == "ERR_NGROK_3200" {
         return Fault::BadGateway;
     }
-    if let Some((_, fault)) = PAGES.iter().find(|(words, _)| body.contains(words)) {
-        return *fault;
+    match PAGES.iter().find(|(words, _)| body.contains(words)) {
+        // The proxy in front speaks plain HTTP to the https port of the next one.
+        Some((_, Fault::NotHttp)) if url.scheme() == "https" => return Fault::BadGateway,
+        Some((_, fault)) => return *fault,
+        None => {}
     }
     match status.as_u16() {
         200..300 if is_page => Fault::NotHomeAssistant,
@@ -95,6 +98,7 @@ pub fn classify_answer(answer: &RawAnswer) -> Fault {
         504 | 524 => Fault::ProxyTimeout,
         525 | 526 => Fault::OriginCertificate,
         502 | 503 | 520..=530 => Fault::BadGateway,
+        500 if is_page || body.trim() == "internal server error" => Fault::ProxyError,
         500..600 => Fault::ServerError,
         _ => Fault::UnexpectedAnswer,
     }
@@ -172,13 +176,7 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
             C::NotValidYet | C::NotValidYetContext { .. } => Fault::CertificateNotYetValid,
             _ => Fault::BadCertificate,
         },
-        E::Other(OtherError(other)) => match other.downcast_ref()? {
-            CertificateProblem::Untrusted { is_alone: true, .. } => Fault::IncompleteChain,
-            CertificateProblem::Untrusted { .. } => Fault::UntrustedCertificate,
-            CertificateProblem::ExpiredIntermediate => Fault::IntermediateExpired,
-            CertificateProblem::UnsupportedSignature => Fault::UnsupportedSignature,
-            CertificateProblem::OtherName { .. } => Fault::CertificateForOtherName,
-        },
+        E::Other(OtherError(other)) => other.downcast_ref::<CertificateProblem>()?.fault,
         E::InvalidMessage(_) => Fault::NotTls,
         // A server requests a client certificate only once it has agreed on a version and a cipher.
         E::AlertReceived(Alert::HandshakeFailure) => rejection.unwrap_or(Fault::UnsupportedTls),
@@ -201,4 +199,53 @@ fn classify_tls_error(error: &rustls::Error, client_certificate: ClientCertifica
         ) => rejection.unwrap_or(Fault::HandshakeRefused),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_told_from_moves() {
+        const LOGINS: &str = "/login /logon /signin /sign-in /auth //auth.example.com /oauth /sso //sso.example.com \
+            /access/ //accounts.example.com /?rd=x /?return_to=x /?redirect_uri=x /?next=x /?continue=x";
+        const MOVES: &str = "/ //www.example.org //auth.example.org:8443 //login.example.org/api/alexa /auth/token/";
+        let url = Url::parse("https://auth.example.org/api/alexa").unwrap();
+        for (targets, expected) in [(LOGINS, true), (MOVES, false)] {
+            for target in targets.split(' ') {
+                assert_eq!(is_login(&url, &url.join(target).unwrap()), expected, "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn alerts_of_tls_are_told_apart() {
+        use AlertDescription as Alert;
+        use ClientCertificateStatus as Status;
+        let [required, refused] = [Fault::ClientCertificateRequired, Fault::ClientCertificateRefused];
+        let other_name = Fault::CertificateForOtherName;
+        for (alerts, expected) in [
+            (&[Alert::HandshakeFailure][..], [Fault::UnsupportedTls, required, refused]),
+            (
+                &[Alert::ProtocolVersion, Alert::InsufficientSecurity, Alert::NoApplicationProtocol],
+                [Fault::UnsupportedTls; 3],
+            ),
+            (&[Alert::UnrecognisedName, Alert::InternalError], [other_name; 3]),
+            (&[Alert::CertificateRequired], [required, required, refused]),
+            (
+                &[Alert::BadCertificate, Alert::UnknownCA, Alert::CertificateUnknown, Alert::CertificateExpired],
+                [Fault::HandshakeRefused, required, refused],
+            ),
+            (
+                &[Alert::CertificateRevoked, Alert::UnsupportedCertificate, Alert::AccessDenied, Alert::DecryptError],
+                [Fault::HandshakeRefused, required, refused],
+            ),
+        ] {
+            for alert in alerts {
+                let found = [Status::NotRequested, Status::NotShown, Status::Shown]
+                    .map(|status| classify_tls_error(&rustls::Error::AlertReceived(*alert), status));
+                assert_eq!(found, expected.map(Some), "{alert:?}");
+            }
+        }
+    }
 }

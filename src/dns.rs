@@ -32,7 +32,10 @@ pub async fn lookup(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
             let fault = if has_failed { Fault::NameServerFailed } else { Fault::NameNotFound };
             return Err(Failure::from(fault).with_source(error));
         }
-        Err(_) => return Err(Failure::from(Fault::NameServerFailed).with_source("no answer in 4 s")),
+        Err(_) => {
+            return Err(Failure::from(Fault::NameServerFailed)
+                .with_source(format!("no answer in {} s", LOOKUP_TIMEOUT.as_secs())));
+        }
     };
     addresses.sort_by_key(SocketAddr::is_ipv4);
     if addresses.first().is_some_and(SocketAddr::is_ipv6) && !has_route(addresses[0]).await {

@@ -1,20 +1,20 @@
 //! What the relay reads of an event. The rest is for Home Assistant.
 //!
-//! The two kinds of skill differ in two places: here (where the token is, which path at Home Assistant) and in
-//! [`reply`](crate::reply) (the shape of a fault).
+//! The two kinds of skill differ here (token, path), in [`reply`](crate::reply) (the shape of a fault), in the log lines
+//! of [`handler`](crate::handler), and in the 404s of [`diagnosis`](crate::diagnosis).
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::secret::{BadToken, Token};
+use crate::fault::Fault;
+use crate::secret::Token;
 
 /// An event of Alexa.
 pub struct Event {
     pub kind: Kind,
     /// The first non-empty access token.
-    pub token: Result<Option<Token>, BadToken>,
+    pub token: Result<Option<Token>, Fault>,
     /// Home Assistant's path for such an event, under `BASE_URL`.
     pub path: &'static str,
     /// The object that every answer to such an event has.
@@ -36,14 +36,9 @@ pub struct Request {
     pub locale: String,
     /// The name of the intent.
     pub intent: Option<String>,
-    /// Why Alexa could not use the answer before.
-    pub error: Option<AlexaError>,
-}
-
-/// Alexa's verdict on the answer before. It comes with a `SessionEndedRequest` and with `System.ExceptionEncountered`.
-pub struct AlexaError {
-    pub r#type: Option<String>,
-    pub message: Option<String>,
+    /// Why Alexa could not use the previous answer, as `type: message`. It comes with a `SessionEndedRequest` and with
+    /// `System.ExceptionEncountered`.
+    pub verdict: Option<String>,
 }
 
 /// The `directive` of a smart home skill.
@@ -59,12 +54,22 @@ pub struct Directive {
 
 /// Not an Alexa event.
 #[derive(Debug)]
-pub enum NotAnEvent {
-    /// It has neither a `request` nor a `directive`.
-    Unknown,
-    /// A smart home directive of payload version 2, which Amazon no longer sends. Some of its tools still have samples.
-    PayloadVersion2,
+pub struct NotAnEvent {
+    pub cause: &'static str,
+    pub remedy: &'static str,
 }
+
+/// It has neither a `request` nor a `directive`.
+const UNKNOWN: NotAnEvent = NotAnEvent {
+    cause: "the event is neither a request of an Alexa custom skill nor a directive of a smart home skill",
+    remedy: "this function reads only what Alexa's custom skills and smart home skills send; to try it by hand, send a file of events/",
+};
+
+/// A smart home directive of payload version 2, which Amazon no longer sends. Some of its tools still have samples.
+const PAYLOAD_VERSION_2: NotAnEvent = NotAnEvent {
+    cause: "the event is a directive of a smart home skill in payload version 2, not 3",
+    remedy: "in the skill's Smart Home page, choose payload version 3; to try it by hand, send a file of events/",
+};
 
 impl Event {
     /// Reads an event. If it has both a `request` and a `directive`, it is a custom skill's.
@@ -72,16 +77,14 @@ impl Event {
     /// # Errors
     /// Not an Alexa event.
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
-        let envelope = Object::read(json).ok_or(NotAnEvent::Unknown)?;
+        let envelope = Object::read(json).ok_or(UNKNOWN)?;
         if let Some(request) = envelope.object("request") {
             return Ok(Self::custom_skill(&envelope, &request));
         }
         match (envelope.object("directive"), envelope.object("header")) {
             (Some(directive), _) => Ok(Self::smart_home(&directive)),
-            (None, Some(header)) if header.text("payloadVersion").as_deref() != Some("3") => {
-                Err(NotAnEvent::PayloadVersion2)
-            }
-            (None, _) => Err(NotAnEvent::Unknown),
+            (None, Some(header)) if header.text("payloadVersion").as_deref() != Some("3") => Err(PAYLOAD_VERSION_2),
+            (None, _) => Err(UNKNOWN),
         }
     }
 
@@ -89,11 +92,14 @@ impl Event {
         let r#type = request.text("type").unwrap_or_default();
         // Other types have errors too: `AudioPlayer.PlaybackFailed` has that of a stream.
         let has_verdict = matches!(&*r#type, "SessionEndedRequest" | "System.ExceptionEncountered");
-        let error = request.object("error").filter(|_| has_verdict);
+        let verdict = request.object("error").filter(|_| has_verdict).map(|error| {
+            let part = |name| error.text(name).unwrap_or_else(|| "unknown".to_owned());
+            format!("{}: {}", part("type"), part("message"))
+        });
         let request = Request {
             locale: request.text("locale").unwrap_or_default(),
             intent: request.object("intent").and_then(|intent| intent.text("name")),
-            error: error.map(|error| AlexaError { r#type: error.text("type"), message: error.text("message") }),
+            verdict,
             r#type,
         };
         let token =
@@ -154,7 +160,7 @@ impl ProgressiveAccess {
         let system = envelope.system()?;
         let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
         Some(Self {
-            token: Token::for_amazon(&token)?,
+            token: Token::bearer(&token)?,
             endpoint: system.text("apiEndpoint"),
             request_id: envelope.object("request").and_then(|request| request.text("requestId")),
         })
@@ -193,21 +199,8 @@ impl<'a> Object<'a> {
     }
 }
 
-impl fmt::Display for NotAnEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => {
-                "the event is neither a request of an Alexa custom skill nor a directive of a smart home skill"
-            }
-            Self::PayloadVersion2 => "the event is a directive of a smart home skill in payload version 2, not 3",
-        })
-    }
-}
-
-impl std::error::Error for NotAnEvent {}
-
 impl From<NotAnEvent> for lambda_runtime::Diagnostic {
     fn from(error: NotAnEvent) -> Self {
-        Self { error_type: "NotAnEvent".to_owned(), error_message: error.to_string() }
+        Self { error_type: "NotAnEvent".to_owned(), error_message: error.cause.to_owned() }
     }
 }

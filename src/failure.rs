@@ -16,7 +16,6 @@ use crate::secret::Redactor;
 /// A fault that happened. Its text is the fault's cause, then the error's causes.
 pub struct Failure {
     pub fault: Fault,
-    pub setting: Option<SettingError>,
     /// The answer that showed the fault.
     pub answer: Option<Box<RawAnswer>>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -69,13 +68,13 @@ impl RawAnswer {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self { fault, setting: None, answer: None, source: None }
+        Self { fault, answer: None, source: None }
     }
 }
 
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
-        Self { setting: Some(error), ..Self::from(error.problem.fault).with_source(error) }
+        Self::from(Fault::Setting(error)).with_source(error)
     }
 }
 
@@ -95,14 +94,9 @@ impl Failure {
         self.answer.as_ref().map(|answer| answer.status)
     }
 
-    /// What the owner can do about it.
-    pub fn remedy(&self) -> &'static str {
-        self.setting.map_or(self.fault.entry().remedy, |setting| setting.problem.remedy)
-    }
-
     /// Writes its log line, beside that of the event; at DEBUG also the body of the answer.
     pub fn log(&self, redactor: &Redactor) {
-        let (cause, remedy) = (self.to_string(), self.remedy());
+        let (cause, remedy) = (self.to_string(), self.fault.entry().remedy);
         let response = self.answer.as_ref().map(|answer| answer.describe(redactor));
         if matches!(self.fault, Fault::NoToken | Fault::Late) {
             warn!(cause, remedy, response, "not answered by Home Assistant");

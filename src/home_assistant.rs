@@ -1,4 +1,4 @@
-//! Home Assistant over HTTP: one POST and its answer.
+//! Home Assistant over HTTP: one POST and its answer, and the idle connection.
 //!
 //! Lambda freezes the process between two events. Meanwhile an idle connection may be closed or lost without a sign, and
 //! a request that was sent on such a connection must not be sent again: it may have arrived.
@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use crate::config::Config;
 use crate::connection::{Connector, Progress};
 use crate::diagnosis;
-use crate::event::has_object;
+use crate::event::{Event, has_object};
 use crate::failure::{Failure, RawAnswer};
 use crate::fault::Fault;
 use crate::reply;
@@ -33,7 +33,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// A person's Home Assistant.
 pub struct HomeAssistant {
-    connector: Connector,
+    pub connector: Connector,
     /// What account linking needs and these settings do not give, which no check can show.
     pub linking_needs: Option<String>,
     /// The last connection that answered in time, and when it became idle.
@@ -42,15 +42,11 @@ pub struct HomeAssistant {
 
 /// An event to send.
 pub struct Post {
-    /// The path under `BASE_URL`.
-    pub path: &'static str,
+    pub event: Rc<Event>,
+    /// The event's token, or `LONG_LIVED_ACCESS_TOKEN`.
     pub token: Token,
     /// The event, byte for byte.
     pub body: Bytes,
-    /// The object that the answer must have.
-    pub answer_field: &'static str,
-    /// Whether an empty answer is valid.
-    pub allow_empty: bool,
     pub progress: Rc<Progress>,
 }
 
@@ -86,7 +82,8 @@ impl HomeAssistant {
 
     /// Sends an event and reads the answer.
     ///
-    /// It is sent a second time only if nothing of it was sent: the name, the connection or the handshake failed.
+    /// It is sent a second time only if nothing of it was sent: the name, the connection or the handshake failed, or the
+    /// connection was closed before the request.
     ///
     /// # Errors
     /// Anything but a 2xx with JSON, or an empty one where that is allowed.
@@ -104,32 +101,10 @@ impl HomeAssistant {
         }
     }
 
-    /// The fault of a request whose time is up.
-    pub fn unfinished(&self, progress: &Progress) -> Failure {
-        self.connector.unfinished(progress)
-    }
-
     /// Keeps a connection for the next event. Not for that of a late answer: while the function was frozen, the answer
     /// came and the connection may have been idle for minutes.
     pub fn keep(&self, connection: Connection) {
         self.idle.set(Some((connection, SystemTime::now())));
-    }
-
-    /// Checks whether events can reach this path.
-    ///
-    /// # Errors
-    /// What would keep a POST from Home Assistant.
-    pub async fn check(&self, path: &str, progress: &Progress) -> Result<(), Failure> {
-        look(&self.connector, path, progress).await
-    }
-
-    /// Checks whether account linking can reach Home Assistant: as Amazon's servers, which have neither the extra headers
-    /// nor the client certificate.
-    ///
-    /// # Errors
-    /// What would keep Amazon's servers from Home Assistant.
-    pub async fn check_linking(&self, progress: &Progress) -> Result<(), Failure> {
-        look(&self.connector.for_amazon(), "/auth/token", progress).await
     }
 
     async fn exchange(&self, idle: Option<Connection>, post: &Post) -> Result<(Answer, Connection), Failure> {
@@ -139,7 +114,7 @@ impl HomeAssistant {
             None => self.connector.new_client(&post.progress).await?,
         };
         let request = client
-            .post(self.connector.url(post.path))
+            .post(self.connector.url(post.event.path))
             .header(AUTHORIZATION, post.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
             // The wrapped body hides its length. Without this header the request would be chunked.
@@ -153,34 +128,17 @@ impl HomeAssistant {
     }
 }
 
-/// A GET without a token: Home Assistant answers 405 before it looks for one, so that it counts no failed login.
-async fn look(connector: &Connector, path: &str, progress: &Progress) -> Result<(), Failure> {
-    let client = connector.new_client(progress).await?;
-    // Not to be told as unsent if the connection is closed.
-    progress.is_sent.store(true, Relaxed);
-    let answer = connector.send(client.get(connector.url(path)), true, progress).await?;
-    if diagnosis::is_home_assistant(StatusCode::METHOD_NOT_ALLOWED, &answer.body) {
-        return Ok(());
-    }
-    let fault = match diagnosis::classify_answer(&answer) {
-        // Whoever answers a GET with JSON is not Home Assistant.
-        Fault::UnusableAnswer | Fault::EmptyAnswer => Fault::NotHomeAssistant,
-        fault => fault,
-    };
-    Err(Failure::from(fault).with_answer(answer))
-}
-
 /// Returns the reply for Alexa in an answer.
 fn extract_reply(answer: &RawAnswer, post: &Post) -> Result<Box<RawValue>, Failure> {
     let failure = || Failure::from(diagnosis::classify_answer(answer));
     match answer.body.trim_ascii() {
         _ if !answer.status.is_success() => Err(failure()),
-        b"" if post.allow_empty => Ok(reply::empty()),
+        b"" if post.event.allow_empty => Ok(reply::empty()),
         b"" => Err(failure().with_source("it is empty")),
         json => {
             let json = serde_json::from_slice::<Box<RawValue>>(json);
             let json = json.map_err(|error| failure().with_source(format!("it is not JSON: {error}")))?;
-            if has_object(&json, post.answer_field) { Ok(json) } else { Err(Fault::NotAReply.into()) }
+            if has_object(&json, post.event.answer_field) { Ok(json) } else { Err(Fault::NotAReply.into()) }
         }
     }
 }
@@ -193,4 +151,30 @@ fn wrap_body(post: &Post) -> Body {
         is_sent.store(true, Relaxed);
         frame
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::read_to_string;
+
+    use tempfile::NamedTempFile;
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::failure::log_linking;
+    use crate::secret::Redactor;
+
+    /// A test on this machine alone has no certificate of a public CA.
+    #[test]
+    fn public_home_needs_nothing_more_for_account_linking() {
+        let config = Config::read(|name| (name == "BASE_URL").then(|| "https://home.example.org".to_owned()));
+        let home_assistant = HomeAssistant::new(config.ok().unwrap());
+        let file = NamedTempFile::new().unwrap();
+        let log = tracing_subscriber::fmt().with_writer(Arc::new(file.reopen().unwrap())).finish();
+        with_default(log, || {
+            log_linking(Ok(()), home_assistant.linking_needs.as_deref(), &Redactor::default());
+        });
+        let log = read_to_string(file.path()).unwrap();
+        assert!(log.contains("INFO") && log.trim_end().ends_with("account linking can reach Home Assistant"), "{log}");
+    }
 }

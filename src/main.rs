@@ -15,8 +15,8 @@
 //! | `secret` | tokens that cannot be printed; redacts secrets in what is logged |
 //! | `event` | what is read of an event: its kind, token and language |
 //! | `handler` | one event in, one reply out, in time; late requests go on |
-//! | `home_assistant` | one POST and its answer; the idle connection; the check without a token |
-//! | `connection` | how connections are made, what they show of the relay, one request on one of them |
+//! | `home_assistant` | one POST and its answer; the idle connection |
+//! | `connection` | makes connections, sends a request on one, reads its answer; the check without a token |
 //! | `progressive` | “One moment.”, while Home Assistant is slow |
 //! | `dns` | looks up addresses, and keeps those that can be reached from here |
 //! | `tls` | which servers are trusted; facts about a handshake |
@@ -37,7 +37,7 @@
 //! | a language, a sentence | `languages/*.yaml`, then `scripts/generate` |
 //! | a fault | `fault`, and where `diagnosis` finds it |
 //! | a proxy's page | `PAGES` in `diagnosis` |
-//! | a kind of event | `Kind` in `event`, and its shape in `reply` |
+//! | a kind of event | `Kind` in `event`, its log line in `handler`, and its shape in `reply` |
 
 mod config;
 mod connection;
@@ -76,7 +76,7 @@ use crate::handler::Handler;
 async fn main() -> ExitCode {
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
         eprintln!("alexa-relay is an AWS Lambda function: it passes Alexa's requests on to Home Assistant.");
-        eprintln!("To try it here: scripts/try, or cargo lambda watch and cargo lambda invoke (see README.md).");
+        eprintln!("To try it here: scripts/try, or cargo lambda watch and cargo lambda invoke (see docs/advanced.md).");
         return ExitCode::FAILURE;
     }
     let config = Config::read(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
@@ -98,7 +98,7 @@ async fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            let remedy = error.problem.remedy;
+            let remedy = error.remedy;
             error!(cause = error.to_string(), remedy, "wrong setting: every reply will say so");
         }
     }

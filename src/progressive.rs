@@ -29,63 +29,51 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long an answer waits for a call that is under way: Alexa drops a progressive response that comes after the answer.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Amazon's API for progressive responses.
-#[derive(Default)]
-pub struct Progressive {
-    /// `CA_CERTIFICATE`. The other settings for Home Assistant's server do not hold for Amazon's.
-    ca_certificates: Vec<CertificateDer<'static>>,
+/// Waits for the answer to an event, and lets Alexa say “One moment.” if it takes long. Of the settings for Home
+/// Assistant's server, `CA_CERTIFICATE` alone holds for Amazon's.
+pub async fn accompany<F: Future>(cas: &[CertificateDer<'static>], event: &Event, json: &[u8], answer: F) -> F::Output {
+    let mut answer = pin!(answer);
+    if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+        return answer;
+    }
+    let mut call = pin!(timeout(CALL_TIMEOUT, async {
+        match speak(cas, event, json).await {
+            Some(Ok(status)) => debug!(status, "progressive response"),
+            Some(Err(error)) => {
+                let cause = error_chain(&error.without_url()).last().map(ToString::to_string);
+                debug!(cause, "no progressive response");
+            }
+            None => {}
+        }
+    }));
+    select! {
+        biased;
+        answer = &mut answer => {
+            let _ = timeout(GRACE, call).await;
+            answer
+        }
+        _ = &mut call => answer.await,
+    }
 }
 
-impl Progressive {
-    pub fn new(ca_certificates: Vec<CertificateDer<'static>>) -> Self {
-        Self { ca_certificates }
-    }
-
-    /// Waits for the answer to an event, and lets Alexa say “One moment.” if it takes long.
-    pub async fn accompany<T>(&self, event: &Event, json: &[u8], answer: impl Future<Output = T>) -> T {
-        let mut answer = pin!(answer);
-        if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
-            return answer;
-        }
-        let mut call = pin!(timeout(CALL_TIMEOUT, async {
-            match self.speak(event, json).await {
-                Some(Ok(status)) => debug!(status, "progressive response"),
-                Some(Err(error)) => {
-                    let cause = error_chain(&error.without_url()).last().map(ToString::to_string);
-                    debug!(cause, "no progressive response");
-                }
-                None => {}
-            }
-        }));
-        select! {
-            biased;
-            answer = &mut answer => {
-                let _ = timeout(GRACE, call).await;
-                answer
-            }
-            _ = &mut call => answer.await,
-        }
-    }
-
-    /// Sends a progressive response, if the event is one that may have it; returns the status of Amazon's answer.
-    async fn speak(&self, event: &Event, json: &[u8]) -> Option<Result<u16>> {
-        let Kind::CustomSkill(request) = &event.kind else { return None };
-        let access = ProgressiveAccess::read(json).filter(|_| request.takes_speech())?;
-        let (endpoint, request_id) = (access.endpoint?, access.request_id?);
-        let speech = format!("<speak>{}</speak>", Messages::for_locale(&request.locale).one_moment);
-        let directive = json!({ "type": "VoicePlayer.Speak", "speech": speech });
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(Some(&self.ca_certificates), Arc::default()))
-            .https_only(true)
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()
-            .expect("reqwest and this program use the same rustls");
-        let request = client
-            .post(format!("{}/v1/directives", endpoint.trim_end_matches('/')))
-            .header(AUTHORIZATION, access.token.authorization().clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(json!({ "header": { "requestId": request_id }, "directive": directive }).to_string());
-        Some(request.send().await.map(|answer| answer.status().as_u16()))
-    }
+/// Sends a progressive response, if the event is one that may have it; returns the status of Amazon's answer.
+async fn speak(cas: &[CertificateDer<'static>], event: &Event, json: &[u8]) -> Option<Result<u16>> {
+    let Kind::CustomSkill(request) = &event.kind else { return None };
+    let access = ProgressiveAccess::read(json).filter(|_| request.takes_speech())?;
+    let (endpoint, request_id) = (access.endpoint?, access.request_id?);
+    let speech = format!("<speak>{}</speak>", Messages::for_locale(&request.locale).one_moment);
+    let directive = json!({ "type": "VoicePlayer.Speak", "speech": speech });
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::client_config(Some(cas), Arc::default()))
+        .https_only(true)
+        .redirect(Policy::none())
+        .no_proxy()
+        .build()
+        .expect("reqwest and this program use the same rustls");
+    let request = client
+        .post(format!("{}/v1/directives", endpoint.trim_end_matches('/')))
+        .header(AUTHORIZATION, access.token.authorization().clone())
+        .header(CONTENT_TYPE, "application/json")
+        .body(json!({ "header": { "requestId": request_id }, "directive": directive }).to_string());
+    Some(request.send().await.map(|answer| answer.status().as_u16()))
 }

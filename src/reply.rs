@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{Directive, Event, Kind, Request};
 use crate::failure::Failure;
-use crate::fault::ErrorType;
+use crate::fault::{ErrorType, Fault};
 use crate::messages::Messages;
 
 /// The reply that says what is wrong. `id` is a UUID that no other reply has.
@@ -25,7 +25,8 @@ fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
         _ if request.takes_speech() => {
             let messages = Messages::for_locale(&request.locale);
             let sentence = (failure.fault.entry().sentence)(messages);
-            let text = sentence.replace("{setting}", failure.setting.map_or("", |setting| setting.name));
+            let setting = if let Fault::Setting(error) = failure.fault { error.name } else { "" };
+            let text = sentence.replace("{setting}", setting);
             let speech = json!({ "type": "PlainText", "text": text });
             let mut response = json!({ "outputSpeech": speech, "shouldEndSession": true });
             if failure.fault.error_type() == ErrorType::InvalidAuthorizationCredential {

@@ -7,18 +7,11 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::fault::Fault;
+
 /// An access token, of Home Assistant or of Amazon. It can be sent but not printed: it has no `Debug` and no `Display`.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
-
-/// Why a token must not be sent.
-#[derive(Clone, Copy, Debug)]
-pub enum BadToken {
-    /// It has characters that an HTTP header cannot have, such as a line break or an umlaut.
-    NotAHeader,
-    /// It is Amazon's own, from Login with Amazon. Home Assistant counts each one as a failed login.
-    Amazons,
-}
 
 /// Home Assistant accepts exactly this: not `bearer`, not two spaces.
 const SCHEME: &str = "Bearer ";
@@ -28,15 +21,15 @@ impl Token {
     ///
     /// # Errors
     /// It must not be sent.
-    pub fn new(text: &str) -> Result<Self, BadToken> {
+    pub fn new(text: &str) -> Result<Self, Fault> {
         if text.starts_with("Atza|") {
-            return Err(BadToken::Amazons);
+            return Err(Fault::AmazonToken);
         }
-        Self::for_amazon(text).ok_or(BadToken::NotAHeader)
+        Self::bearer(text).ok_or(Fault::UnusableToken)
     }
 
-    /// Amazon's own token, for Amazon's API; `None` if an HTTP header cannot have it.
-    pub fn for_amazon(text: &str) -> Option<Self> {
+    /// Anybody's token, unchecked; `None` if an HTTP header cannot have it.
+    pub fn bearer(text: &str) -> Option<Self> {
         secret_header(&format!("{SCHEME}{text}")).map(Self)
     }
 
@@ -99,16 +92,16 @@ impl Redactor {
         let values = headers.into_iter().filter_map(|value| value.to_str().ok()).map(str::trim);
         let secrets = values.flat_map(|value| [Some(value), value.split_once(' ').map(|(_, credentials)| credentials)]);
         let secrets = secrets.flatten().map(|secret| secret.trim().to_owned());
-        Self::default().and(secrets.filter(|secret| secret.len() >= SHORTEST_SECRET))
+        Self::default().extend(secrets.filter(|secret| secret.len() >= SHORTEST_SECRET))
     }
 
     /// Redacts these tokens as well.
     pub fn with<'a>(&self, tokens: impl IntoIterator<Item = &'a Token>) -> Self {
         let values = tokens.into_iter().filter_map(|token| token.authorization().to_str().ok());
-        self.and(values.map(|value| value.trim_start_matches(SCHEME).trim().to_owned()))
+        self.extend(values.map(|value| value.trim_start_matches(SCHEME).trim().to_owned()))
     }
 
-    fn and(&self, added: impl Iterator<Item = String>) -> Self {
+    fn extend(&self, added: impl Iterator<Item = String>) -> Self {
         let mut secrets: Vec<_> = self.secrets.iter().cloned().chain(added).collect();
         secrets.retain(|secret| !secret.is_empty());
         secrets.sort_by_key(|secret| Reverse(secret.len()));
@@ -117,13 +110,20 @@ impl Redactor {
 
     /// A text without its secrets, percent-encoded ones included.
     pub fn redact_text(&self, text: &str) -> String {
-        let plain = self.replace(text);
-        let decoded = percent_decode_str(&plain).decode_utf8_lossy();
-        if decoded == plain {
-            return plain;
+        let mut shown = self.replace(text);
+        let mut plain = shown.clone();
+        // Nobody encodes a text more often, but whoever answers may want to keep the relay busy.
+        for _ in 0..8 {
+            let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+            if decoded == plain {
+                return shown;
+            }
+            plain = self.replace(&decoded);
+            if plain != decoded {
+                shown.clone_from(&plain);
+            }
         }
-        let redacted = self.redact_text(&decoded);
-        if redacted == decoded { plain } else { redacted }
+        "***".to_owned()
     }
 
     /// Replaces secrets, and the beginnings of long ones: whoever echoes a secret may cut it.
@@ -148,7 +148,7 @@ impl Redactor {
         }
     }
 
-    /// The beginning of a body without its secrets, whether it is JSON or not.
+    /// A body without its secrets; of one that is not JSON, the beginning.
     pub fn redact_body(&self, body: &[u8]) -> String {
         if let Ok(json) = serde_json::from_slice::<&RawValue>(body) {
             return self.redact_json(json);
@@ -180,8 +180,8 @@ mod tests {
     use super::*;
 
     fn redacted(json: &str) -> String {
-        let headers =
-            ["geheim", "geheimer", " Basic Z2VoZWlt ", "https", ""].map(|value| secret_header(value).unwrap());
+        let headers = ["geheim", "geheimer", " Basic Z2VoZWlt ", "https", "", "0123456789abcdefgh"]
+            .map(|value| secret_header(value).unwrap());
         let redactor = Redactor::new(&headers).with([&Token::new("t/0/k").unwrap()]);
         redactor.redact_json(&RawValue::from_string(json.to_owned()).unwrap())
     }
@@ -202,8 +202,11 @@ mod tests {
         for (json, expected) in [
             (r#"{"said":"t/0/k, geheimer, geheim and def"}"#, r#"{"said":"***, ***, *** and def"}"#),
             (r#"{"t\/0\/k":"Z2VoZWlt"}"#, r#"{"***":"***"}"#),
+            (&format!(r#"["%{}"]"#, "25".repeat(20_000)), r#"["***"]"#),
             (r#"["a?b=t%2F0%2fk&c", "t%252F0%252Fk", "100%"]"#, r#"["a?b=***&c","***","100%"]"#),
             (r#"["on https://example.org"]"#, r#"["on https://example.org"]"#),
+            // 17 and 15 characters of it.
+            (r#"["0123456789abcdefg, 0123456789abcde"]"#, r#"["***, 0123456789abcde"]"#),
         ] {
             assert_eq!(redacted(json), expected);
         }
@@ -212,5 +215,6 @@ mod tests {
     #[test]
     fn json_that_cannot_be_read_is_not_shown() {
         assert_eq!(redacted("[1e400]"), "7 bytes that cannot be read as JSON");
+        assert_eq!(Redactor::default().redact_body(&[b'x'; 5_000]).len(), 4_000);
     }
 }

@@ -1,4 +1,4 @@
-//! TLS: which servers are trusted, and what a handshake showed. Facts only; diagnosis.rs makes faults of them.
+//! TLS: which servers are trusted, what a handshake showed, and the fault of a refused certificate.
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +13,8 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
+
+use crate::fault::Fault;
 
 /// TLS 1.2 and 1.3 on ring, for HTTP/1.1. Trusts the public CAs and these; `None` accepts any certificate.
 pub fn client_config(
@@ -135,26 +137,24 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let checked = trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        let checked = checked.or_else(|error| {
-            // The owner trusts this very certificate. webpki reports this error after it has checked the dates and
-            // before it checks the name.
-            if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                return Ok(ServerCertVerified::assertion());
+        let Err(mut error) = checked else { return Ok(ServerCertVerified::assertion()) };
+        // The owner trusts this very certificate. webpki reports this error after it has checked the dates and before it
+        // checks the name.
+        if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
+            match verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name) {
+                Ok(()) => return Ok(ServerCertVerified::assertion()),
+                Err(other) => error = other,
             }
-            Err(error)
-        });
-        checked.map_err(|error| {
-            let is_expired =
-                matches!(error, rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. }));
-            let problem = if is_expired && self.verify_leaf(end_entity, intermediates, server_name, now) {
-                Some(CertificateProblem::ExpiredIntermediate)
-            } else {
-                CertificateProblem::new(&error, end_entity, intermediates)
-            };
-            // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
-            problem.map_or(error, |problem| rustls::Error::Other(OtherError(Arc::new(problem))))
-        })
+        }
+        let is_expired = matches!(error, rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. }));
+        let problem = if is_expired && self.verify_leaf(end_entity, intermediates, server_name, now) {
+            let text = "its own certificate is still valid".to_owned();
+            Some(CertificateProblem { fault: Fault::IntermediateExpired, text })
+        } else {
+            CertificateProblem::new(&error, end_entity, intermediates)
+        };
+        // `Error::Other` shows the inner error's text; a `CertificateError` would show its `Debug`.
+        Err(problem.map_or(error, |problem| rustls::Error::Other(OtherError(Arc::new(problem)))))
     }
 
     fn verify_tls12_signature(
@@ -206,20 +206,10 @@ pub fn is_webpki(error: &rustls::Error, expected: &webpki::Error) -> bool {
 
 /// What is wrong with the server's certificates, where rustls says less, or too much.
 #[derive(Debug)]
-pub enum CertificateProblem {
-    /// No trusted CA issued the server's certificate.
-    Untrusted {
-        /// The server's certificate is not self-signed, and the server sent no other: the chain may be incomplete.
-        is_alone: bool,
-        is_self_signed: bool,
-        names: Vec<String>,
-    },
-    /// The server's certificate is for these names.
-    OtherName { names: Vec<String> },
-    /// The server's own certificate has not expired, but one that was sent with it has.
-    ExpiredIntermediate,
-    /// A certificate is signed in a way that this program cannot check.
-    UnsupportedSignature,
+pub struct CertificateProblem {
+    pub fault: Fault,
+    /// What the log says after the fault's cause.
+    text: String,
 }
 
 impl CertificateProblem {
@@ -227,52 +217,44 @@ impl CertificateProblem {
     fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
         use CertificateError as C;
         let server = EndEntityCert::try_from(end_entity).ok()?;
-        let names = || server.valid_dns_names().map(str::to_owned).collect();
-        let is_untrusted = match error {
-            // A bad signature: the issuer has the name of a trusted CA, such as its successor.
-            rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => true,
+        let names = list(&server.valid_dns_names().collect::<Vec<_>>());
+        let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
+        // A bad signature: the issuer has the name of a trusted CA, such as its successor. A CA's certificate used as a
+        // server's: what `openssl req -x509` makes.
+        let is_untrusted = matches!(error, rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature))
+            || is_webpki(error, &webpki::Error::CaUsedAsEndEntity);
+        let (fault, text) = match error {
+            _ if is_untrusted && server.issuer() == server.subject() => {
+                (Fault::UntrustedCertificate, format!("it is self-signed, and for {names}"))
+            }
+            _ if is_untrusted && sent.any(|certificate| certificate.subject() == server.issuer()) => {
+                (Fault::UntrustedCertificate, format!("its CA is not trusted, and it is for {names}"))
+            }
+            _ if is_untrusted => (Fault::IncompleteChain, format!("its CA is not trusted, and it is for {names}")),
+            rustls::Error::InvalidCertificate(C::NotValidForNameContext { .. }) => {
+                (Fault::CertificateForOtherName, format!("it is for {names}"))
+            }
             rustls::Error::InvalidCertificate(
                 C::UnsupportedSignatureAlgorithmContext { .. }
                 | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-            ) => return Some(Self::UnsupportedSignature),
-            rustls::Error::InvalidCertificate(C::NotValidForNameContext { .. }) => {
-                return Some(Self::OtherName { names: names() });
-            }
-            // A CA's certificate used as a server's: what `openssl req -x509` makes.
-            error => is_webpki(error, &webpki::Error::CaUsedAsEndEntity),
+            ) => (Fault::UnsupportedSignature, "the signature algorithm is not supported".to_owned()),
+            _ => return None,
         };
-        if !is_untrusted {
-            return None;
-        }
-        let is_self_signed = server.issuer() == server.subject();
-        let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
-        Some(Self::Untrusted {
-            is_alone: !is_self_signed && !sent.any(|certificate| certificate.subject() == server.issuer()),
-            is_self_signed,
-            names: names(),
-        })
+        Some(Self { fault, text })
     }
 }
 
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Untrusted { is_self_signed: true, names, .. } => {
-                write!(f, "it is self-signed, and for {}", list(names))
-            }
-            Self::Untrusted { names, .. } => write!(f, "its CA is not trusted, and it is for {}", list(names)),
-            Self::OtherName { names } => write!(f, "it is for {}", list(names)),
-            Self::ExpiredIntermediate => f.write_str("its own certificate is still valid"),
-            Self::UnsupportedSignature => f.write_str("the signature algorithm is not supported"),
-        }
+        f.write_str(&self.text)
     }
 }
 
 /// Some of a certificate's names: there may be hundreds.
-fn list(names: &[String]) -> String {
+fn list(names: &[&str]) -> String {
     match names {
         [] => "no name".to_owned(),
-        [a, b, c, rest @ ..] if rest.len() > 2 => format!("{a}, {b}, {c} and {} other names", rest.len()),
+        [a, b, c, _, _, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more names", names.len() - 3),
         names => names.join(", "),
     }
 }

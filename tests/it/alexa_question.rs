@@ -108,3 +108,22 @@ fn a_question_that_timed_out_is_never_asked() {
     let log = fs::read_to_string(format!("{}/output.log", HOME.config)).expect("Home Assistant's log");
     assert!(log.contains("media_player.nowhere did not open the skill to ask"), "{log}");
 }
+
+#[test]
+fn automations_of_alexa_actions_can_stay() {
+    let _turn = TURN.lock();
+    let relay = HOME.relay();
+    for (field, reply, expected) in [
+        ("text", HOME.event("yes-intent"), "ResponseYes: ResponseYes"),
+        ("message", sentence("In ten minutes"), "ResponseString: In ten minutes"),
+        ("text", HOME.intent("AMAZON.StopIntent"), "ResponseNone: ResponseNone"),
+    ] {
+        HOME.set("input_boolean.kitchen_opened_skill", false);
+        let data = json!({ field: QUESTION, "alexa_device": "media_player.kitchen", "event_id": "garage" });
+        service("script/activate_alexa_actionable_notification", &data);
+        HOME.wait_for("input_boolean.kitchen_opened_skill", "on");
+        launch(&relay, QUESTION);
+        relay.reply(&reply);
+        HOME.wait_for("input_text.garage_answer", expected);
+    }
+}

@@ -1,8 +1,7 @@
 //! Alexa says what is wrong, and the log says how to fix it.
 
 use std::future::{pending, ready};
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::AlertDescription;
 use serde_json::{Value, json};
@@ -62,26 +61,12 @@ const CLOUDFLARE: [(&str, &str); 2] = [("server", "cloudflare"), ("cf-ray", "8a1
 const CHALLENGE: [(&str, &str); 2] = [("cf-mitigated", "challenge"), HTML];
 
 #[test]
-fn missing_token_asks_to_link_the_account() {
-    let home = Home::saying(ANSWER);
-    let relay = Relay::to(&home.url());
-    let clear = "the way to Home Assistant is clear, it answered in";
-    assert_says(&relay, &event("without-token"), LINK, &["WARN", "the request has no access token", clear]);
-    let checks = home.checks();
-    assert_eq!(checks.iter().map(|check| check.uri().path()).collect::<Vec<_>>(), ["/api/alexa", "/auth/token"]);
-    assert!(checks.iter().all(|check| !check.headers().contains_key("authorization")));
-    assert!(home.requests().is_empty(), "no event is sent without a token");
-}
-
-#[test]
 fn unusable_token_asks_to_link_the_account() {
     let home = Home::saying(ANSWER);
     let no_header = ["characters that no HTTP header may have", "Access Token URI"];
     for (token, log_parts) in [
-        ("a\\nb", no_header),
         ("a\\r\\nX-Forwarded-For: 1.2.3.4", no_header),
         ("schl\u{fc}ssel", no_header),
-        ("\\u0000", no_header),
         ("Atza|IwEBIJ0nq8", ["leads to Login with Amazon", "/auth/authorize"]),
         ("Atza\\u007cIwEBIJ0nq8\u{e9}", ["leads to Login with Amazon", "/auth/token"]),
     ] {
@@ -97,6 +82,7 @@ fn refusals_of_home_assistant_are_named() {
         (PROXY_NOT_TRUSTED, 400, &[], "400: Bad Request", "Trusted proxies"),
         (BANNED, 403, &CLOUDFLARE, "403: Forbidden", "ip_bans.yaml"),
         (ALEXA_NOT_ENABLED, 404, &[], "404: Not Found", "add the line alexa:"),
+        (ALEXA_NOT_ENABLED, 404, &[], "404: Not Found", "Invalid config"),
         (BAD_ANSWER, 500, &[], "500 Internal Server Error", "internal error"),
     ]);
     for headers in [&[][..], &[OWN_401]] {
@@ -105,6 +91,7 @@ fn refusals_of_home_assistant_are_named() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
     let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
     assert_says(&relay, &event("without-token"), LINK, &["refused LONG_LIVED_ACCESS_TOKEN"]);
+    assert!(home.checks().is_empty());
 }
 
 #[test]
@@ -121,32 +108,32 @@ fn path_in_base_url_is_named() {
 
 #[test]
 fn firewalls_and_logins_in_front_are_named() {
-    let (wait, remedy) = ("<html>Just a moment...</html>", "Bot Fight Mode");
     let login = "https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret";
     let location = "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\"";
     let no_certificate = "<html><h1>400 Bad Request</h1>No required SSL certificate was sent</html>";
     let bad_certificate = "<html><h1>400 Bad Request</h1>The SSL certificate error</html>";
     assert_answers(&[
-        (FIREWALL, 401, &[("www-authenticate", "Basic realm=home"), HTML], "<html>401</html>", "wants a login"),
-        (FIREWALL, 401, &[("www-authenticate", "Bearer")], "401: Unauthorized", "wants a login"),
-        (FIREWALL, 401, &[], "", "wants a login"),
+        (
+            FIREWALL,
+            401,
+            &[("www-authenticate", "Basic realm=home"), HTML],
+            "<html>401</html>",
+            "Home Assistant wants a login",
+        ),
+        (FIREWALL, 401, &[("www-authenticate", "Bearer")], "401: Unauthorized", "www-authenticate: Bearer"),
+        (FIREWALL, 401, &[], "", "Home Assistant wants a login"),
         (FIREWALL, 401, &NGINX, "<html>401</html>", "answered 401 with a page of its own"),
         (FIREWALL, 401, &[OWN_401, HTML], "<html>401</html>", "answered 401 with a page of its own"),
         (FIREWALL, 302, &[("location", login)], "", "wants a login"),
         (FIREWALL, 302, &[("location", login)], "", location),
-        (FIREWALL, 302, &[("location", "https://auth.example.org/?rd=https://home.example.org/")], "", "wants a login"),
-        (FIREWALL, 403, &CLOUDFLARE, "<html>Sorry, you have been blocked</html>", remedy),
-        (FIREWALL, 403, &CLOUDFLARE, "error code: 1020", remedy),
-        (FIREWALL, 403, &CHALLENGE, wait, remedy),
-        (FIREWALL, 503, &[HTML], "<!DOCTYPE html><title>Just a moment...</title>", remedy),
-        (FIREWALL, 403, &[HTML], "<html>Blocked</html>", remedy),
-        (FIREWALL, 403, &[], "not you", remedy),
-        (FIREWALL, 403, &[], "", remedy),
+        (FIREWALL, 403, &CLOUDFLARE, "error code: 1020", "cf-ray: 8a1b2c3d4e5f-FRA"),
+        (FIREWALL, 200, &CHALLENGE, "<html>Just a moment...</html>", "cf-mitigated: challenge"),
+        (FIREWALL, 503, &[HTML], "<!DOCTYPE html><title>Just a moment...</title>", "Bot Fight Mode"),
+        (FIREWALL, 403, &[], "not you", "IP Access rule"),
         (FIREWALL, 429, &[], "", "rate limit"),
         (INSECURE, 400, &[], no_certificate, "requires a client certificate"),
         (INSECURE, 400, &[], bad_certificate, "refused the certificate of CLIENT_CERTIFICATE"),
     ]);
-    assert_event_answers(EVENTS[0], &[(FIREWALL, 200, &CHALLENGE, wait, remedy)]);
 }
 
 #[test]
@@ -156,32 +143,29 @@ fn wrong_addresses_are_named() {
     let ordinary = "<html><script src=/cdn-cgi/challenge-platform/scripts/jsd/main.js></script></html>";
     let ngrok = [("ngrok-error-code", "ERR_NGROK_3200"), HTML];
     let offline = "ngrok-error-code: ERR_NGROK_3200";
-    let too_many = "<html><h1>400 Bad Request</h1>Request Header Or Cookie Too Large</html>";
     assert_answers(&[
         (WRONG_ADDRESS, 404, &CLOUDFLARE, ordinary, "not Home Assistant's"),
         (UNREACHABLE, 503, &CLOUDFLARE, ordinary, "got no answer from it"),
         (UNREACHABLE, 404, &ngrok, "<html>The endpoint is offline.</html>", offline),
+        (WRONG_ADDRESS, 404, &[("ngrok-error-code", "ERR_NGROK_6024")], "<html>", "not Home Assistant's"),
         (INSECURE, 525, &CLOUDFLARE, "error code: 525", "Cloudflare cannot connect securely"),
         (INSECURE, 526, &CLOUDFLARE, "<html>", "Full instead of Full (strict)"),
-        (BAD_ANSWER, 400, &NGINX, too_many, "large_client_header_buffers"),
-        (BAD_ANSWER, 400, &[], "", "400 with a page of its own"),
+        (BAD_ANSWER, 400, &NGINX, "<html>400</html>", "large_client_header_buffers"),
         (BAD_ANSWER, 400, &[], "400: Bad Request, sorry", "Trusted proxies"),
         (BAD_ANSWER, 413, &NGINX, "<html>413 Request Entity Too Large</html>", "client_max_body_size"),
         (WRONG_ADDRESS, 421, &[], "Misdirected Request", "does not serve the name"),
         (WRONG_ADDRESS, 302, &[("location", "https://www.example.org/")], "", "redirects"),
-        (WRONG_ADDRESS, 301, &[("location", "https://home.example.org:8443")], "", "redirects"),
-        (WRONG_ADDRESS, 404, &NGINX, "<html>404</html>", "not Home Assistant's"),
         (WRONG_ADDRESS, 405, &[], "<html>", "not Home Assistant's"),
-        (WRONG_ADDRESS, 301, &moved, "", "redirects"),
         (WRONG_ADDRESS, 301, &moved, "", "location: https://home.example.org/api/alexa"),
         (WRONG_ADDRESS, 400, &[], "<html>The plain HTTP request was sent to HTTPS port</html>", https),
         (WRONG_ADDRESS, 400, &[], "Client sent an HTTP request to an HTTPS server.\n", https),
         (WRONG_ADDRESS, 400, &[], "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />", https),
         (WRONG_ADDRESS, 200, &[], "<!DOCTYPE html><title>Home Assistant</title>", "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[HTML], "Home Assistant", "content-type: text/html"),
-        (WRONG_ADDRESS, 200, &CLOUDFLARE, ordinary, "not Home Assistant's"),
-        (WRONG_ADDRESS, 200, &[("server", "Caddy")], "", "not Home Assistant's"),
         (WRONG_ADDRESS, 200, &[("server", "Caddy")], " \r\n", "server: Caddy"),
+        (BAD_ANSWER, 500, &NGINX, "<html>500</html>", "500 with a page of its own"),
+        (BAD_ANSWER, 500, &[], "Internal Server Error", "forward-auth fails"),
+        (BAD_ANSWER, 304, &[], "", "not one that Home Assistant gives"),
         (BAD_ANSWER, 418, &[], "", "not one that Home Assistant gives"),
         (BAD_ANSWER, 519, &[], "", "internal error"),
     ]);
@@ -196,7 +180,7 @@ fn gateway_errors_are_named() {
     let bad_gateway = |status| -> Case { (UNREACHABLE, status, &[], "<html>", "got no answer from it") };
     assert_answers(&[502, 503, 520, 522, 523, 530].map(bad_gateway));
     assert_answers(&[
-        (UNREACHABLE, 502, &[("server", "Apache/2.4.57")], "<html>502 Proxy Error</html>", "server: Apache"),
+        (UNREACHABLE, 502, &[("server", "Apache/2.4.57"), ("via", "1.1 home")], "<html>502</html>", "via: 1.1 home"),
         (PROXY_TIMEOUT, 504, &[], "<html>", remedy),
         (PROXY_TIMEOUT, 524, &[], "<html>", remedy),
     ]);
@@ -214,14 +198,10 @@ fn unusable_answers_are_named() {
     assert_event_answers(
         EVENTS[0],
         &[
-            (BAD_ANSWER, 200, &[], "OK", "not JSON"),
             (BAD_ANSWER, 200, &[], &twice, "not JSON"),
             (BAD_ANSWER, 200, &[], half, "not JSON: EOF"),
             (BAD_ANSWER, 200, &[], "null", "no reply for Alexa"),
             (BAD_ANSWER, 200, &[], "{}", "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], "[]", "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], "\"OK\"", "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], r#"{"message":"Unauthorized"}"#, "no reply for Alexa"),
             (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":null}"#, "no reply for Alexa"),
             (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":[{}]}"#, "no reply for Alexa"),
             (BAD_ANSWER, 200, &[], EVENT, "no reply for Alexa"),
@@ -237,7 +217,7 @@ fn unusable_answers_are_named() {
         (b"HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 2\r\n\r\n{}", ["headers that cannot be read", "add_header"]),
         (many_headers.as_bytes(), ["more than 100 lines", "add_header"]),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":\"\xff\"}", ["not JSON", ""]),
-        (cut_short.as_bytes(), ["before the whole answer came", "not sent again"]),
+        (cut_short.as_bytes(), ["before the whole answer came", "status 200"]),
         // What Home Assistant and HAProxy do when they expect TLS.
         (b"", ["before the whole answer came", "let it begin with https://"]),
     ] {
@@ -264,53 +244,45 @@ fn failed_connections_are_named() {
             pending::<()>().await;
         })
     };
-    let [failure, version, name, certificate, denying, unknown] = [
-        AlertDescription::HandshakeFailure,
-        AlertDescription::ProtocolVersion,
-        AlertDescription::UnrecognisedName,
-        AlertDescription::CertificateRequired,
-        AlertDescription::AccessDenied,
-        AlertDescription::CertificateUnknown,
-    ]
-    .map(alerting);
-    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = |listener: &TcpListener| listener.local_addr().unwrap();
-    // `busy` has a full queue: the kernel drops further SYNs, as a firewall does. `silent` never reads.
-    let (full, idle) = (listen(), listen());
-    let (busy, silent) = (address(&full), address(&idle));
-    let connect = || TcpStream::connect_timeout(&busy, Duration::from_millis(100));
-    let _queue: Vec<_> = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
+    let [failure, denying] = [AlertDescription::HandshakeFailure, AlertDescription::AccessDenied].map(alerting);
+    let silent = Home::raw(|stream| async move {
+        pending::<()>().await;
+        drop(stream);
+    });
+    let off = Home::raw(|_| ready(()));
+    let _queue = off.server.drop_syns();
+    let off_url = off.url().replace("localhost", "127.0.0.1");
     let https = |home: &Home| home.url().replace("http:", "https:");
     let cases = [
         ("https://home.invalid".to_owned(), UNREACHABLE, ["has no address", "dynamic DNS"]),
-        ("http://127.0.0.1:1".to_owned(), UNREACHABLE, ["nobody listens", "Connection refused"]),
+        ("http://127.0.0.1:1".to_owned(), UNREACHABLE, ["nobody listens", "present IPv4 address"]),
         // The broadcast address: no packet leaves this machine.
         ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, ["nobody answers", "public address"]),
-        (format!("http://{busy}"), UNREACHABLE, ["nobody answers", "open the port"]),
-        (format!("https://{silent}"), UNREACHABLE, ["does not answer over TLS", "a smaller MTU"]),
+        (off_url.clone(), UNREACHABLE, ["nobody answers", "present IPv4 address"]),
+        (https(&silent), UNREACHABLE, ["does not answer over TLS", "a smaller MTU"]),
         (ssh.url(), WRONG_ADDRESS, ["does not speak plain HTTP", ""]),
         (https(&plain), WRONG_ADDRESS, ["does not speak TLS", "let BASE_URL begin with http://"]),
         (secure.url().replace("https:", "http:"), WRONG_ADDRESS, ["not speak plain HTTP", "begin with https://"]),
-        (https(&failure), INSECURE, ["TLS 1.2 or 1.3", ""]),
-        (https(&version), INSECURE, ["TLS 1.2 or 1.3", ""]),
-        (https(&name), INSECURE, ["for another name", ""]),
-        (https(&certificate), INSECURE, ["requires a client certificate", ""]),
+        (https(&failure), INSECURE, ["TLS 1.2 or 1.3", "Edge Certificates"]),
         (https(&denying), INSECURE, ["refused a secure connection", "may accept only some addresses"]),
-        (https(&unknown), INSECURE, ["refused a secure connection", "may accept only some addresses"]),
         (https(&hanging_up), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
         (https(&closing), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
         (secure.url(), INSECURE, ["self-signed", ""]),
     ];
-    let (events, start) = (EVENTS.map(event), Instant::now());
+    let events = EVENTS.map(event);
     at_once(events.iter().flat_map(|event| cases.iter().map(move |case| (event, case))), |(event, case)| {
         let (base_url, sentence, log_parts) = case;
-        assert_says(&Relay::to(base_url), event, sentence, log_parts);
+        let relay = Relay::to(base_url);
+        assert_says(&relay, event, sentence, log_parts);
+        assert!(!relay.log().contains("for url"), "people publish their logs: {}", relay.log());
+        match base_url.as_str() {
+            url if url == off_url => assert!((4_000..6_300).contains(&relay.ms()), "one address gets 4 s"),
+            "http://127.0.0.1:1" if event == &events[0] => assert!(relay.ms() >= 300, "it is tried again"),
+            _ => {}
+        }
     });
-    assert!(start.elapsed() < Duration::from_millis(6_300), "one address gets 4 s");
     // The time is up before the connection stands.
-    for (base_url, cause) in
-        [(format!("http://{busy}"), "nobody answers"), (format!("https://{silent}"), "does not answer over TLS")]
-    {
+    for (base_url, cause) in [(off.url(), "nobody answers"), (https(&silent), "does not answer over TLS")] {
         let relay = Relay::to(&base_url);
         let speech = speech(&relay.invoke_by(&events[0], millis_from_now(1_000)).reply());
         assert!(speech.starts_with(UNREACHABLE), "{speech}");
@@ -318,15 +290,44 @@ fn failed_connections_are_named() {
     }
 }
 
+/// Although the connection before had a handshake.
+#[test]
+fn home_that_goes_off_is_not_blamed_on_tls() {
+    let last = answer(200, &[("connection", "close")], ANSWER);
+    let home = Home::over_tls(Identity::self_signed().server(), last);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+    assert_eq!(relay.reply(event("launch-request")), ANSWER);
+    let _queue = home.server.drop_syns();
+    relay.invoke_by(event("launch-request"), millis_from_now(1_000));
+    relay.log_with("nobody answers at BASE_URL's address");
+}
+
+/// A proxy passes on what the https port behind it says.
+#[test]
+fn plain_http_behind_https_is_the_proxys() {
+    let page = answer(400, &NGINX, "<html>The plain HTTP request was sent to HTTPS port</html>");
+    let home = Home::over_tls(Identity::self_signed().server(), page);
+    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+    assert_says(
+        &relay,
+        &event("launch-request"),
+        UNREACHABLE,
+        &["got no answer from it", "its right address and port"],
+    );
+}
+
 /// When the time is up before the second try has failed.
 #[test]
 fn fault_of_the_first_try_is_named() {
-    let closing = Home::raw(|_| pending());
-    closing.server.close_next();
-    let relay = Relay::to(&closing.url().replace("http:", "https:"));
+    let home = Home::raw(|stream| async move {
+        pending::<()>().await;
+        drop(stream);
+    });
+    home.server.close_next();
+    let relay = Relay::to(&home.url().replace("http:", "https:"));
     let speech = speech(&relay.invoke_by(event("launch-request"), millis_from_now(2_000)).reply());
     assert!(speech.starts_with(UNREACHABLE), "{speech}");
-    assert_eq!(closing.connections(), 2);
+    assert_eq!(home.connections(), 2);
     relay.log_with("closed before a secure connection was made");
 }
 
@@ -351,33 +352,14 @@ fn unanswered_check_is_named() {
     assert!(relay.end().contains("nothing has answered at BASE_URL in time"));
     let home = Home::start(None, |_| ready(Answer::Raw(Vec::new())));
     assert_says(&Relay::to(&home.url()), &event("without-token"), BAD_ANSWER, &["before the whole answer came"]);
+    assert_eq!(home.checks().len(), 1, "account linking is not checked");
 }
 
+/// `progressive_response` has every language, and scripts/test compares src/messages.rs with languages/.
 #[test]
 fn alexa_speaks_the_language_of_the_request() {
-    let certificate = "No required SSL certificate was sent";
-    let homes = [(504, ""), (400, certificate), (401, "401: Unauthorized"), (404, "")]
-        .map(|(status, body)| Home::answering(answer(status, &[], body)));
-    let relays: Vec<_> = homes.iter().map(|home| Relay::to(&home.url())).chain([Relay::start(&[])]).collect();
-    // In each language: "proxy", "certificate", and the words that say that a setting is missing.
-    for (locale, proxy, certificate, missing) in [
-        ("ar-SA", "الوكيل", "شهادته", "لم يتم تعيين"),
-        ("de-DE", "Proxy", "Zertifikat", "nicht gesetzt"),
-        ("es-MX", "proxy", "certificado", "Falta"),
-        ("fr-CA", "proxy", "certificat", "Il manque"),
-        ("hi-IN", "प्रॉक्सी", "सर्टिफ़िकेट", "सेट नहीं है"),
-        ("it-IT", "proxy", "certificato", "Manca"),
-        ("ja-JP", "プロキシ", "証明書", "設定されていません"),
-        ("nl-NL", "proxy", "certificaat", "niet ingesteld"),
-        ("pt-BR", "proxy", "certificado", "Falta"),
-        ("xx-XX", "proxy", "certificate", "is not set. "),
-    ] {
-        let event = event("launch-request").replace("en-US", locale);
-        for (relay, word) in relays.iter().zip([proxy, certificate, "Alexa", "Lambda", missing]) {
-            let speech = relay.speech(&event);
-            assert!(speech.contains(word), "{locale}: {word} in {speech}");
-        }
-    }
+    let speech = Relay::start(&[]).speech(event("launch-request").replace("en-US", "de-DE"));
+    assert!(speech.starts_with("BASE_URL ist nicht gesetzt. "), "{speech}");
 }
 
 /// Their faults are logged all the same.

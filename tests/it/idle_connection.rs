@@ -24,7 +24,7 @@ fn frozen_relay(home: &Home) -> Relay {
 /// And not after that, even when the function was frozen.
 #[test]
 fn idle_connection_is_reused_for_four_seconds() {
-    at_once([(SHORT, 1), (LONG, 2)], |(idle, connections)| {
+    at_once([(Duration::from_secs(3), 1), (LONG, 2)], |(idle, connections)| {
         let home = Home::saying(ANSWER);
         let relay = frozen_relay(&home);
         thread::sleep(idle);
@@ -32,16 +32,6 @@ fn idle_connection_is_reused_for_four_seconds() {
         assert_eq!(relay.reply(event("locate-intent")), ANSWER);
         assert_eq!((home.requests().len(), home.connections()), (2, connections), "{idle:?}");
     });
-}
-
-#[test]
-fn hundred_requests_share_one_handshake() {
-    let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
-    for _ in 0..100 {
-        assert_eq!(relay.reply(event("locate-intent")), ANSWER);
-    }
-    assert_eq!((home.requests().len(), home.connections()), (100, 1));
 }
 
 /// Over a link with 40 ms, a full TLS handshake costs a new connection much time.

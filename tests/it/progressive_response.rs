@@ -26,12 +26,12 @@ fn amazon(ca: &Ca, answer: Answer) -> Home {
     Home::start(Some(ca.issue(YEARS).server()), move |_| ready(answer.clone()))
 }
 
-/// A home that gives this answer after 3 s.
+/// A home that gives this answer after 3.5 s.
 fn slow_home(answer: Answer) -> Home {
     Home::start(None, move |_| {
         let answer = answer.clone();
         async move {
-            sleep(Duration::from_secs(3)).await;
+            sleep(Duration::from_millis(3_500)).await;
             answer
         }
     })
@@ -56,21 +56,8 @@ fn event_at(name: &str, endpoint: &str) -> String {
     event(name).replace(API_ENDPOINT, endpoint).replace("example-api-access-token", AMAZONS_TOKEN)
 }
 
-// Two tests for five promises, as each mostly waits.
-
-#[test]
-fn one_moment_is_said_where_it_may_be() {
-    at_once([one_moment_is_said_in_ten_languages, others_get_no_progressive_response], |check: fn()| check());
-}
-
-#[test]
-fn nothing_depends_on_the_call() {
-    let checks =
-        [failed_call_changes_nothing, answer_waits_briefly_for_the_call, faults_and_late_requests_stay_as_they_are];
-    at_once(checks, |check: fn()| check());
-}
-
 /// Amazon gets nothing that is for Home Assistant, and Home Assistant and the log nothing that is for Amazon.
+#[test]
 fn one_moment_is_said_in_ten_languages() {
     let (ca, clients) = (Ca::new(), Ca::new());
     let cases = [
@@ -100,19 +87,11 @@ fn one_moment_is_said_in_ten_languages() {
         let body: Value = serde_json::from_slice(call.body()).unwrap();
         assert_eq!(body, json!({ "header": { "requestId": request_id }, "directive": directive }));
         assert_eq!(call.uri().path(), format!("{}/v1/directives", path.trim_end_matches('/')));
-        let mut headers: Vec<_> =
-            call.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-        headers.sort_unstable();
-        let (bearer, length) = (format!("Bearer {AMAZONS_TOKEN}"), call.body().len().to_string());
-        let host = amazon.url().replace("https://", "");
-        let expected = [
-            ("accept", "*/*"),
-            ("authorization", &bearer),
-            ("content-length", &length),
-            ("content-type", "application/json"),
-            ("host", &host),
-        ];
-        assert_eq!(headers, expected);
+        let mut names: Vec<_> = call.headers().iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "authorization", "content-length", "content-type", "host"]);
+        assert_eq!(call.headers()["authorization"], format!("Bearer {AMAZONS_TOKEN}"));
+        assert_eq!(call.headers()["content-type"], "application/json");
         assert_eq!(amazon.connections(), 1);
         let request = home.request();
         assert!(request.body() == event.trim_end(), "the bytes of the event");
@@ -124,6 +103,7 @@ fn one_moment_is_said_in_ten_languages() {
 }
 
 /// Not even a connection. Amazon's token is not logged either.
+#[test]
 fn others_get_no_progressive_response() {
     let ca = Ca::new();
     let context =
@@ -131,24 +111,16 @@ fn others_get_no_progressive_response() {
     // An event, and what is replaced in it; `API` stands for host and port of Amazon's.
     let slow = [
         ("launch-request", "LaunchRequest", "SessionEndedRequest"),
-        ("launch-request", "LaunchRequest", "AudioPlayer.PlaybackStarted"),
-        ("launch-request", "LaunchRequest", "CanFulfillIntentRequest"),
-        ("launch-request", "\"LaunchRequest\"", "null"),
         ("smart-home-turn-on", "{", context),
         ("launch-request", "apiEndpoint", "other"),
-        ("launch-request", "\"https://API\"", "null"),
-        ("launch-request", "\"https://API\"", "7"),
-        ("launch-request", "https://API", ""),
         ("launch-request", "https:", "http:"),
-        ("launch-request", "https:", "ftp:"),
-        ("launch-request", "https://", ""),
         ("launch-request", "apiAccessToken", "other"),
         ("launch-request", AMAZONS_TOKEN, ""),
         ("launch-request", AMAZONS_TOKEN, "schl\u{fc}ssel"),
         ("launch-request", "requestId", "other"),
     ];
     let slow = slow.map(|(name, from, to)| (event_at(name, "https://API").replacen(from, to, 1), 3_000, "", None));
-    let quick = ["launch-request", "locate-intent"].map(|name| (event_at(name, "https://API"), 2_000, "", None));
+    let quick = ["launch-request", "locate-intent"].map(|name| (event_at(name, "https://API"), 1_000, "", None));
     let without_token = (event_at("without-token", "https://API"), 3_000, "", Some("LinkAccount"));
     let wrong_setting = (event_at("launch-request", "https://API"), 3_000, "x", Some("NOT_VERIFY_SSL is not set"));
     at_once(slow.into_iter().chain(quick).chain([without_token, wrong_setting]), |(event, pause, flag, expected)| {
@@ -185,38 +157,24 @@ fn others_get_no_progressive_response() {
 }
 
 /// One try, and no word above DEBUG.
+#[test]
 fn failed_call_changes_nothing() {
     let (ca, clients, target) = (Ca::new(), Ca::new(), amazon(&Ca::new(), answer(204, &[], "")));
     let moved = [("location", &*target.url()), ("x-token", AMAZONS_TOKEN)];
     let answers = [
-        answer(302, &moved, ""),
         answer(307, &moved, ""),
-        answer(401, &[], AMAZONS_TOKEN),
-        answer(403, &[], "405: Method Not Allowed"),
         answer(429, &[("retry-after", "0")], ""),
-        answer(500, &[], "<html>"),
         Answer::Raw(Vec::new()),
         Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
-        Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
         Answer::Silence,
     ];
     // The number of calls that arrive.
     let mut apis: Vec<_> = answers.into_iter().map(|answer| (amazon(&ca, answer), 1)).collect();
-    let servers = [
-        Identity::self_signed().server(),
-        Ca::new().issue(YEARS).server(),
-        ca.issue_for("other.example.org", YEARS).server(),
-        ca.issue(EXPIRED).server(),
-        ca.issue(YEARS).server_with(VERSIONS[0], Some(&clients)),
-        ca.issue(YEARS).server_with(VERSIONS[1], Some(&clients)),
-    ];
+    let servers = [Ca::new().issue(YEARS).server(), ca.issue(YEARS).server_with(VERSIONS[1], Some(&clients))];
     apis.extend(servers.map(|server| (Home::over_tls(server, answer(204, &[], "")), 0)));
-    apis.push((Home::answering(answer(204, &[], "")), 0));
-    apis.extend([(Home::raw(|_| ready(())), 0), (Home::raw(|_| pending()), 0)]);
+    apis.push((Home::raw(|_| pending()), 0));
     let endpoints = apis.iter().map(|(api, _)| api.url().replace("http:", "https:"));
-    let nobody =
-        ["https://localhost:1", "https://amazon.invalid", "https://255.255.255.255", "https://", "https://a b"];
-    let endpoints: Vec<_> = endpoints.chain(nobody.map(str::to_owned)).collect();
+    let endpoints: Vec<_> = endpoints.chain(["https://localhost:1", "https://a b"].map(str::to_owned)).collect();
     at_once(endpoints, |endpoint| {
         let home = slow_home(answer(200, &[], BODY));
         let relay = start_relay(&home, &ca, &clients, "True");
@@ -238,6 +196,7 @@ fn failed_call_changes_nothing() {
 }
 
 /// Alexa drops a progressive response that comes after the answer.
+#[test]
 fn answer_waits_briefly_for_the_call() {
     let ca = Ca::new();
     // How long the call takes; how long the answer, which comes when the call has begun, may take from then on.
@@ -272,6 +231,7 @@ fn answer_waits_briefly_for_the_call() {
     });
 }
 
+#[test]
 fn faults_and_late_requests_stay_as_they_are() {
     let ca = Ca::new();
     let page = || Some(answer(502, &[], "<html>"));
@@ -280,7 +240,6 @@ fn faults_and_late_requests_stay_as_they_are() {
         (page(), Answer::Silence, 3_000..6_000, UNREACHABLE),
         (None, answer(204, &[], ""), 4_100..6_500, LATE),
         (None, Answer::Silence, 4_100..6_500, LATE),
-        (None, answer(500, &[], ""), 4_100..6_500, LATE),
     ];
     at_once(cases, |(page, call, expected, sentence)| {
         let (late, permits) = Home::slow(200);

@@ -99,7 +99,7 @@ impl Home {
                 return answer(200, &[], ANSWER);
             }
             permits.acquire().await.expect("it is never closed").forget();
-            answer(status, &[("server", SLOW)], reply(&request))
+            answer(status, &[("server", SLOW)], reply(&request).replace("OK", SLOW))
         });
         (home, permits)
     }

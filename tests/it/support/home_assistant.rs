@@ -82,19 +82,11 @@ impl HomeAssistant {
 
     /// Waits for a state: a script or an automation may end after Alexa has her answer.
     pub fn wait_for(&self, entity: &str, state: &str) {
-        assert!(self.becomes(entity, state), "{entity} does not become {state}");
-    }
-
-    /// The same; false if it does not come.
-    pub fn becomes(&self, entity: &str, state: &str) -> bool {
         let start = Instant::now();
         while self.state(entity) != state {
-            if start.elapsed() > Duration::from_secs(10) {
-                return false;
-            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{entity} does not become {state}");
             thread::sleep(Duration::from_millis(20));
         }
-        true
     }
 
     pub fn set(&self, entity: &str, on: bool) {

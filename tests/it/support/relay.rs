@@ -52,14 +52,10 @@ impl Outcome {
     }
 }
 
-/// The program of this build, or the command in the environment variable `RELAY_PROGRAM`, such as an emulator with the
-/// program for another processor.
+/// The program of this build, or that in the environment variable `RELAY_PROGRAM`, such as a script that runs the one for
+/// another processor in an emulator.
 pub fn program() -> Command {
-    let Ok(line) = std::env::var("RELAY_PROGRAM") else { return Command::new(env!("CARGO_BIN_EXE_alexa-relay")) };
-    let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().expect("RELAY_PROGRAM names a program"));
-    command.args(words);
-    command
+    Command::new(std::env::var_os("RELAY_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_alexa-relay").into()))
 }
 
 impl Relay {
@@ -134,11 +130,16 @@ impl Relay {
 
     /// Waits for the first call of the Runtime API for which `pick` returns something.
     pub fn wait_for<T>(&self, pick: impl Fn(Report) -> Option<T>) -> T {
+        let start = Instant::now();
         loop {
-            let report = self.reports.recv_timeout(Duration::from_secs(20));
-            let report = report.unwrap_or_else(|_| panic!("the program gave no answer; its log:\n{}", self.log()));
-            if let Some(picked) = pick(report) {
-                return picked;
+            if let Ok(report) = self.reports.recv_timeout(Duration::from_millis(500)) {
+                if let Some(picked) = pick(report) {
+                    return picked;
+                }
+            } else {
+                self.proc("stat");
+                let is_over = start.elapsed() > Duration::from_secs(20);
+                assert!(!is_over, "the program gave no answer; its log:\n{}", self.log());
             }
         }
     }
@@ -146,6 +147,13 @@ impl Relay {
     /// All output of the program so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.output.path()).expect("the log is text")
+    }
+
+    /// The last `ms` in the log.
+    pub fn ms(&self) -> u64 {
+        let log = self.log();
+        let (_, ms) = log.rsplit_once("ms=").expect("a request");
+        ms.lines().next().and_then(|ms| ms.parse().ok()).expect("a number at the end of its line")
     }
 
     /// Waits until the log has this text.
@@ -201,8 +209,11 @@ impl Relay {
         }
     }
 
+    /// A file of /proc/PID. Panics if the program has ended.
     fn proc(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.program.id())).expect("the program is there")
+        let read = |file| fs::read_to_string(format!("/proc/{}/{file}", self.program.id())).expect("Linux");
+        assert!(!read("stat").contains(") Z "), "the program has ended; its log:\n{}", self.log());
+        read(file)
     }
 
     fn signal(&self, name: &str) {

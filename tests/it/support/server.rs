@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::future::pending;
+use std::iter::from_fn;
 use std::mem::take;
+use std::net;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
@@ -23,6 +26,7 @@ static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
 /// A server, stopped on drop. Drop asserts that no task has panicked.
 pub struct Server {
     pub port: u16,
+    listener: Arc<TcpListener>,
     accepting: JoinHandle<()>,
     shared: Arc<Shared>,
 }
@@ -38,11 +42,11 @@ struct Shared {
 impl Server {
     /// Passes each connection to `serve`, and closes it when that returns.
     pub fn start<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self {
-        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let listener = Arc::new(RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port"));
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::<Shared>::default();
         let accepting = RUNTIME.spawn({
-            let shared = Arc::clone(&shared);
+            let (listener, shared) = (Arc::clone(&listener), Arc::clone(&shared));
             async move {
                 loop {
                     let (stream, _) = listener.accept().await.expect("a connection");
@@ -58,7 +62,7 @@ impl Server {
                 }
             }
         });
-        Self { port, accepting, shared }
+        Self { port, listener, accepting, shared }
     }
 
     /// The number of connections so far.
@@ -83,6 +87,14 @@ impl Server {
     /// Closes the next connection at once.
     pub fn close_next(&self) {
         self.shared.is_closing_next.store(true, SeqCst);
+    }
+
+    /// Answers no SYN from now on, as a machine that is off: fills the queue of new connections, and accepts none.
+    pub fn drop_syns(&self) -> Vec<net::TcpStream> {
+        self.accepting.abort();
+        let address = self.listener.local_addr().expect("an address");
+        let connect = || net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        from_fn(|| connect().ok()).take(10_000).collect()
     }
 
     /// Closes all connections, as a server does after its idle timeout.
