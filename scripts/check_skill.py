@@ -1,4 +1,6 @@
-"""Checks that nothing is stale, Amazon's types know what skill-package/ holds, and home-assistant/ answers it."""
+"""Checks that nothing is stale, Amazon's types know what skill-package/ holds, home-assistant/ answers it, and
+docs/troubleshooting.md has what the relay says.
+"""
 
 import difflib
 import json
@@ -65,6 +67,11 @@ def problems() -> Iterator[str]:
         yield from (f"{path.relative_to(skill.ROOT)}: {problem}" for problem in amazon_problems(path, kind))
     for name, language in skill.LANGUAGES.items():
         yield from (f"languages/{name}.yaml: {problem}" for problem in language_problems(name, language))
+    guide = (skill.ROOT / "docs/troubleshooting.md").read_text()
+    for key, sentence in skill.ENGLISH["relay"].items():
+        heading = f"### “{sentence.replace('{setting}', 'BASE_URL')}”"
+        if key != "one_moment" and heading not in guide:
+            yield f"docs/troubleshooting.md lacks {heading}"
 
 
 stale = [f"{path.relative_to(skill.ROOT)} differs from what scripts/generate writes" for path in skill.stale()]

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
-from programs import ROOT, free_port, install, listens, main, running, wait_until
+from programs import ROOT, free_port, ignore_signals, install, listens, main, running, wait_until
 
 TLS = {"ssl_certificate": "server.pem", "ssl_key": "server.key", "ssl_peer_certificate": "clients.pem"}
 
@@ -120,6 +120,7 @@ def serve(tls: Path | None = None) -> None:
         about |= {name: f"{home.programs}/{name}" for name in ("python", "caddy")}
         print(json.dumps(about))
         sys.stdin.buffer.read()
+        ignore_signals()  # The tests close its input when they end, and then their end stops it.
 
 
 if __name__ == "__main__":

@@ -101,12 +101,17 @@ def runs(pid: str) -> bool:
     return True
 
 
+def ignore_signals() -> None:
+    """For cleaning up, which takes seconds: an impatient second Ctrl-C would leave things behind."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+
+
 def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> None:
     """Runs a script of this folder, and cleans up when it is stopped."""
 
     def stop(*_: object) -> None:
-        for each in SIGNALS:  # Cleaning up takes seconds; an impatient second Ctrl-C would leave things behind.
-            signal.signal(each, signal.SIG_IGN)
+        ignore_signals()
         sys.exit(when_stopped)
 
     for each in SIGNALS:

@@ -193,9 +193,10 @@ def start() -> None:
     if "BASE_URL" in os.environ:
         play_to_own_home([" ".join(arguments)] if arguments else lines())
     else:
-        events = [(said, ROOT / f"events/{name}.json") for name, said in SAID]
-        given = [(dict(reversed(SAID)).get(Path(path).stem, f"({Path(path).name})"), Path(path)) for path in arguments]
-        play([(said, read(path).replace(SENTENCE, said.lower())) for said, path in given or events])
+        events = [(said, read(ROOT / f"events/{name}.json").replace(SENTENCE, said.lower())) for name, said in SAID]
+        names = dict(reversed(SAID))
+        given = [(names.get(path.stem, f"({path.name})"), read(path)) for path in map(Path, arguments)]
+        play(given or events)
 
 
 main(start)
