@@ -112,7 +112,7 @@ impl Redactor {
     pub fn redact_text(&self, text: &str) -> String {
         let mut shown = self.replace(text);
         let mut plain = shown.clone();
-        // Nobody encodes a text more often, but whoever answers may want to keep the relay busy.
+        // Nobody encodes a text more often, but whoever answers may want to use up the memory.
         for _ in 0..8 {
             let decoded = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
             if decoded == plain {

@@ -245,10 +245,7 @@ fn failed_connections_are_named() {
         })
     };
     let [failure, denying] = [AlertDescription::HandshakeFailure, AlertDescription::AccessDenied].map(alerting);
-    let silent = Home::raw(|stream| async move {
-        pending::<()>().await;
-        drop(stream);
-    });
+    let silent = silent_home();
     let off = Home::raw(|_| ready(()));
     let _queue = off.server.drop_syns();
     let off_url = off.url().replace("localhost", "127.0.0.1");
@@ -316,13 +313,18 @@ fn plain_http_behind_https_is_the_proxys() {
     );
 }
 
+/// It accepts connections, and never reads.
+fn silent_home() -> Home {
+    Home::raw(|stream| async move {
+        pending::<()>().await;
+        drop(stream);
+    })
+}
+
 /// When the time is up before the second try has failed.
 #[test]
 fn fault_of_the_first_try_is_named() {
-    let home = Home::raw(|stream| async move {
-        pending::<()>().await;
-        drop(stream);
-    });
+    let home = silent_home();
     home.server.close_next();
     let relay = Relay::to(&home.url().replace("http:", "https:"));
     let speech = speech(&relay.invoke_by(event("launch-request"), millis_from_now(2_000)).reply());
