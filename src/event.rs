@@ -1,10 +1,11 @@
 //! What the relay reads of an event. The rest is for Home Assistant.
 //!
-//! The two kinds of skill differ here (token, path), in [`reply`](crate::reply) (the shape of a fault), in the log lines
-//! of [`handler`](crate::handler), and in the 404s of [`diagnosis`](crate::diagnosis).
+//! The two kinds of skill differ here (token, path), in [`reply`](crate::reply) (the shape of a fault), in the log
+//! lines of [`handler`](crate::handler), and in the 404s of [`diagnosis`](crate::diagnosis).
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::fault::Fault;
@@ -13,14 +14,8 @@ use crate::secret::Token;
 /// An event of Alexa.
 pub struct Event {
     pub kind: Kind,
-    /// The first non-empty access token.
+    /// The first non-empty access token. `Err`: it must not be sent.
     pub token: Result<Option<Token>, Fault>,
-    /// Home Assistant's path for such an event, under `BASE_URL`.
-    pub path: &'static str,
-    /// The object that every answer to such an event has.
-    pub answer_field: &'static str,
-    /// Whether an empty answer is valid: Home Assistant before mid-2022 answers the end of a session so.
-    pub allow_empty: bool,
 }
 
 /// The part that the kinds of skill do not share.
@@ -39,6 +34,17 @@ pub struct Request {
     /// Why Alexa could not use the previous answer, as `type: message`. It comes with a `SessionEndedRequest` and with
     /// `System.ExceptionEncountered`.
     pub verdict: Option<String>,
+    /// What it takes to let Alexa say something before the answer.
+    pub progressive: Option<ProgressiveAccess>,
+}
+
+/// Access to Amazon's API.
+pub struct ProgressiveAccess {
+    /// Amazon's token, for Amazon alone.
+    pub token: Token,
+    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
+    pub endpoint: Option<String>,
+    pub request_id: Option<String>,
 }
 
 /// The `directive` of a smart home skill.
@@ -50,26 +56,56 @@ pub struct Directive {
     pub correlation_token: Option<Box<RawValue>>,
     /// The device.
     pub endpoint_id: Option<Box<RawValue>>,
+    /// The code of an `AcceptGrant`.
+    grant_code: Option<Token>,
+}
+
+/// One of Home Assistant's APIs for Alexa.
+#[derive(Clone, Copy)]
+pub enum Api {
+    CustomSkill { is_session_end: bool },
+    SmartHome,
+}
+
+impl Api {
+    /// Its path, under `BASE_URL`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::CustomSkill { .. } => "/api/alexa",
+            Self::SmartHome => "/api/alexa/smart_home",
+        }
+    }
+
+    /// The object that every answer has.
+    pub fn answer_field(self) -> &'static str {
+        match self {
+            Self::CustomSkill { .. } => "response",
+            Self::SmartHome => "event",
+        }
+    }
+
+    /// Whether an empty body is valid: Home Assistant before mid-2022 answers the end of a session so.
+    pub fn allows_empty(self) -> bool {
+        matches!(self, Self::CustomSkill { is_session_end: true })
+    }
 }
 
 /// Not an Alexa event.
 #[derive(Debug)]
-pub struct NotAnEvent {
-    pub cause: &'static str,
-    pub remedy: &'static str,
+pub struct NotAnEvent;
+
+impl NotAnEvent {
+    pub const CAUSE: &str = "the event is neither a request of an Alexa custom skill nor a directive of a smart home \
+        skill (one of payload version 2 is neither)";
+    pub const REMEDY: &str = "this function reads only what Alexa's skills send; in a smart home skill's Smart Home page, \
+        choose payload version 3; to try it by hand, send a file of events/";
 }
 
-/// It has neither a `request` nor a `directive`.
-const UNKNOWN: NotAnEvent = NotAnEvent {
-    cause: "the event is neither a request of an Alexa custom skill nor a directive of a smart home skill",
-    remedy: "this function reads only what Alexa's custom skills and smart home skills send; to try it by hand, send a file of events/",
-};
-
-/// A smart home directive of payload version 2, which Amazon no longer sends. Some of its tools still have samples.
-const PAYLOAD_VERSION_2: NotAnEvent = NotAnEvent {
-    cause: "the event is a directive of a smart home skill in payload version 2, not 3",
-    remedy: "in the skill's Smart Home page, choose payload version 3; to try it by hand, send a file of events/",
-};
+impl From<NotAnEvent> for lambda_runtime::Diagnostic {
+    fn from(_: NotAnEvent) -> Self {
+        Self { error_type: "NotAnEvent".to_owned(), error_message: NotAnEvent::CAUSE.to_owned() }
+    }
+}
 
 impl Event {
     /// Reads an event. If it has both a `request` and a `directive`, it is a custom skill's.
@@ -77,14 +113,11 @@ impl Event {
     /// # Errors
     /// Not an Alexa event.
     pub fn read(json: &RawValue) -> Result<Self, NotAnEvent> {
-        let envelope = Object::read(json).ok_or(UNKNOWN)?;
-        if let Some(request) = envelope.object("request") {
-            return Ok(Self::custom_skill(&envelope, &request));
-        }
-        match (envelope.object("directive"), envelope.object("header")) {
-            (Some(directive), _) => Ok(Self::smart_home(&directive)),
-            (None, Some(header)) if header.text("payloadVersion").as_deref() != Some("3") => Err(PAYLOAD_VERSION_2),
-            (None, _) => Err(UNKNOWN),
+        let envelope = Object::read(json).ok_or(NotAnEvent)?;
+        match (envelope.object("request"), envelope.object("directive")) {
+            (Some(request), _) => Ok(Self::custom_skill(&envelope, &request)),
+            (None, Some(directive)) => Ok(Self::smart_home(&directive)),
+            (None, None) => Err(NotAnEvent),
         }
     }
 
@@ -96,23 +129,24 @@ impl Event {
             let part = |name| error.text(name).unwrap_or_else(|| "unknown".to_owned());
             format!("{}: {}", part("type"), part("message"))
         });
+        let system = envelope.object("context").and_then(|context| context.object("System"));
+        let progressive = system.as_ref().and_then(|system| {
+            let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
+            let (endpoint, request_id) = (system.text("apiEndpoint"), request.text("requestId"));
+            Some(ProgressiveAccess { token: Token::bearer(&token)?, endpoint, request_id })
+        });
         let request = Request {
             locale: request.text("locale").unwrap_or_default(),
             intent: request.object("intent").and_then(|intent| intent.text("name")),
             verdict,
             r#type,
+            progressive,
         };
         let token =
             |owner: Option<Object>| owner?.object("user")?.text("accessToken").filter(|token| !token.is_empty());
         // A request outside a session has only `context`.
-        let token = token(envelope.object("session")).or_else(|| token(envelope.system()));
-        Self {
-            token: token.map(|token| Token::new(&token)).transpose(),
-            path: "/api/alexa",
-            answer_field: "response",
-            allow_empty: request.r#type == "SessionEndedRequest",
-            kind: Kind::CustomSkill(request),
-        }
+        let token = token(envelope.object("session")).or_else(|| token(system));
+        Self { kind: Kind::CustomSkill(request), token: token.map(|token| Token::new(&token)).transpose() }
     }
 
     fn smart_home(directive: &Object) -> Self {
@@ -126,13 +160,28 @@ impl Event {
             name: header.text("name"),
             correlation_token: header.value("correlationToken"),
             endpoint_id: endpoint.value("endpointId"),
+            grant_code: payload.object("grant").and_then(|grant| Token::bearer(&grant.text("code")?)),
         };
-        Self {
-            kind: Kind::SmartHome(directive),
-            token: tokens.next().map(|token| Token::new(&token)).transpose(),
-            path: "/api/alexa/smart_home",
-            answer_field: "event",
-            allow_empty: false,
+        Self { kind: Kind::SmartHome(directive), token: tokens.next().map(|token| Token::new(&token)).transpose() }
+    }
+
+    /// What nobody may log.
+    pub fn secrets(&self) -> impl Iterator<Item = &Token> {
+        let own = self.token.as_ref().ok().and_then(Option::as_ref);
+        let other = match &self.kind {
+            Kind::CustomSkill(request) => request.progressive.as_ref().map(|access| &access.token),
+            Kind::SmartHome(directive) => directive.grant_code.as_ref(),
+        };
+        own.into_iter().chain(other)
+    }
+}
+
+impl Kind {
+    /// The API that such an event is for.
+    pub fn api(&self) -> Api {
+        match self {
+            Self::CustomSkill(request) => Api::CustomSkill { is_session_end: request.r#type == "SessionEndedRequest" },
+            Self::SmartHome(_) => Api::SmartHome,
         }
     }
 }
@@ -144,53 +193,33 @@ impl Request {
     }
 }
 
-/// What it takes to let Alexa say something before the answer.
-pub struct ProgressiveAccess {
-    /// Amazon's token. It is for this endpoint and nobody else.
-    pub token: Token,
-    /// For example `https://api.eu.amazonalexa.com`: it depends on where the person lives.
-    pub endpoint: Option<String>,
-    pub request_id: Option<String>,
-}
-
-impl ProgressiveAccess {
-    /// Reads it again from an event: few need it.
-    pub fn read(json: &[u8]) -> Option<Self> {
-        let envelope: Object = serde_json::from_slice(json).ok().map(Object)?;
-        let system = envelope.system()?;
-        let token = system.text("apiAccessToken").filter(|token| !token.is_empty())?;
-        Some(Self {
-            token: Token::bearer(&token)?,
-            endpoint: system.text("apiEndpoint"),
-            request_id: envelope.object("request").and_then(|request| request.text("requestId")),
-        })
-    }
-}
-
 /// Whether this is a JSON object with an object of this name.
 pub fn has_object(json: &RawValue, name: &str) -> bool {
     Object::read(json).is_some_and(|object| object.0.get(name).is_some_and(|field| field.get().starts_with('{')))
 }
 
-/// A JSON object whose fields are read one by one, so that a field of the wrong type counts as absent and hides no other.
+/// A JSON object whose fields are read one by one, so that a field of the wrong type counts as absent and hides no
+/// other.
 #[derive(Default)]
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
+pub struct Object<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Object<'a> {
-    fn read(json: &'a RawValue) -> Option<Self> {
+    pub fn read(json: &'a RawValue) -> Option<Self> {
         serde_json::from_str(json.get()).ok().map(Self)
     }
 
-    fn object(&self, name: &str) -> Option<Self> {
+    pub fn object(&self, name: &str) -> Option<Self> {
         self.0.get(name).and_then(|json| Self::read(json))
     }
 
-    fn system(&self) -> Option<Self> {
-        self.object("context")?.object("System")
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(|json| serde_json::from_str(json.get()).ok())
     }
 
-    fn text(&self, name: &str) -> Option<String> {
-        self.0.get(name).and_then(|json| serde_json::from_str(json.get()).ok())
+    /// The number of elements of a list, which are not kept: a discovery can have thousands.
+    pub fn count(&self, name: &str) -> usize {
+        let list = self.0.get(name).and_then(|json| serde_json::from_str::<Vec<IgnoredAny>>(json.get()).ok());
+        list.map_or(0, |list| list.len())
     }
 
     /// Any value but null.
@@ -199,8 +228,69 @@ impl<'a> Object<'a> {
     }
 }
 
-impl From<NotAnEvent> for lambda_runtime::Diagnostic {
-    fn from(error: NotAnEvent) -> Self {
-        Self { error_type: "NotAnEvent".to_owned(), error_message: error.cause.to_owned() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Event {
+        Event::read(&RawValue::from_string(json.to_owned()).unwrap()).unwrap_or_else(|_| panic!("{json}"))
+    }
+
+    /// In the session, the context, the endpoint, the scope of a discovery or the grantee, in this order.
+    #[test]
+    fn first_non_empty_token_is_used() {
+        for (event, expected) in [
+            (r#""session":{"user":{"accessToken":"a"}},"context":{"System":{"user":{"accessToken":"b"}}}"#, "a"),
+            (r#""session":{"user":{"accessToken":""}},"context":{"System":{"user":{"accessToken":"b"}}}"#, "b"),
+            (r#""session":{"user":{"accessToken":null}},"context":{"System":{"user":{"accessToken":"b"}}}"#, "b"),
+            (r#""session":{"user":{"accessToken":"\u0061"}},"context":null"#, "a"),
+            (r#""session":{"user":{"accessToken":""}},"context":{"System":{"user":{"accessToken":""}}}"#, ""),
+            (r#""session":null"#, ""),
+        ] {
+            assert_token(&format!(r#"{{{event},"request":{{"type":"LaunchRequest"}},"directive":{{}}}}"#), expected);
+        }
+        for (directive, expected) in [
+            (r#""endpoint":{"scope":{"token":"a"}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "a"),
+            (r#""endpoint":{"scope":{"token":""}},"payload":{"scope":{"token":"b"},"grantee":{"token":"c"}}"#, "b"),
+            (r#""endpoint":{"endpointId":"x"},"payload":{"scope":null,"grantee":{"type":"New","token":"c"}}"#, "c"),
+            (r#""endpoint":{"scope":{"token":"a"}},"payload":[]"#, "a"),
+            (r#""header":["x"],"endpoint":["x"],"payload":{"scope":{"token":"b"}}"#, "b"),
+            (r#""endpoint":null,"payload":{"scope":{"token":null}}"#, ""),
+            ("", ""),
+        ] {
+            assert_token(&format!(r#"{{"request":null,"directive":{{{directive}}}}}"#), expected);
+        }
+    }
+
+    fn assert_token(event: &str, expected: &str) {
+        let token = read(event).token.unwrap().map(|token| token.authorization().clone());
+        assert_eq!(token, (!expected.is_empty()).then(|| format!("Bearer {expected}").parse().unwrap()), "{event}");
+    }
+
+    #[test]
+    fn request_goes_before_a_directive() {
+        for (event, path) in [
+            (r#"{"request":{},"directive":null}"#, "/api/alexa"),
+            (r#"{"request":null,"directive":{}}"#, "/api/alexa/smart_home"),
+            (r#"{"request":{},"directive":{}}"#, "/api/alexa"),
+            (r#"{"request":{},"directive":7}"#, "/api/alexa"),
+        ] {
+            assert_eq!(read(event).kind.api().path(), path, "{event}");
+        }
+    }
+
+    #[test]
+    fn field_of_another_type_counts_as_absent() {
+        for value in ["null", "true", "1.5", r#""\ud83d\ude00\n""#, "[]", "{}", r#"[{"a":[{}]}]"#] {
+            let user = format!(r#"{{"user":{{"accessToken":{value}}}}}"#);
+            let fields =
+                format!(r#"{{"type":{value},"locale":{value},"requestId":{value},"intent":{{"name":{value}}}}}"#);
+            for (session, context, request) in [(&*user, &*user, &*fields), (value, value, r#"{"intent":VALUE}"#)] {
+                let context = format!(r#"{{"System":{context}}}"#);
+                let json = format!(r#"{{"session":{session},"context":{context},"request":{request}}}"#);
+                let event = read(&json.replace("VALUE", value));
+                assert!(value.starts_with('"') || event.token.is_ok_and(|token| token.is_none()), "{json}");
+            }
+        }
     }
 }

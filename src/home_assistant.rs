@@ -1,12 +1,9 @@
-//! Home Assistant over HTTP: one POST and its answer, and the idle connection.
+//! Home Assistant over HTTP: one POST and its reply, and the idle connection.
 //!
-//! Lambda freezes the process between two events. Meanwhile an idle connection may be closed or lost without a sign, and
-//! a request that was sent on such a connection must not be sent again: it may have arrived.
+//! Lambda freezes the process between two events. Meanwhile an idle connection may be closed or lost without a sign,
+//! and a request that was sent on such a connection must not be sent again: it may have arrived.
 
 use std::cell::Cell;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Full};
@@ -14,14 +11,15 @@ use hyper::body::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Client, StatusCode};
 use serde_json::value::RawValue;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use crate::answer::Answer;
 use crate::config::Config;
-use crate::connection::{Connector, Progress};
+use crate::connection::{Connector, Deadline, Sent};
 use crate::diagnosis;
-use crate::event::{Event, has_object};
-use crate::failure::{Failure, RawAnswer};
-use crate::fault::Fault;
+use crate::event::{Api, has_object};
+use crate::failure::Failure;
+use crate::fault::{Fault, Retry};
 use crate::reply;
 use crate::secret::Token;
 
@@ -34,147 +32,135 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 /// A person's Home Assistant.
 pub struct HomeAssistant {
     pub connector: Connector,
-    /// What account linking needs and these settings do not give, which no check can show.
-    pub linking_needs: Option<String>,
-    /// The last connection that answered in time, and when it became idle.
-    idle: Cell<Option<(Connection, SystemTime)>>,
-}
-
-/// An event to send.
-pub struct Post {
-    pub event: Rc<Event>,
-    /// The event's token, or `LONG_LIVED_ACCESS_TOKEN`.
-    pub token: Token,
-    /// The event, byte for byte.
-    pub body: Bytes,
-    pub progress: Rc<Progress>,
-}
-
-/// Home Assistant's answer.
-pub struct Answer {
-    /// 2xx.
-    pub status: StatusCode,
-    /// The bytes for Alexa.
-    pub body: Box<RawValue>,
+    /// The last connection that answered in time.
+    idle: Cell<Option<Idle>>,
 }
 
 /// A client with one open connection, which closes when it is dropped.
 pub struct Connection(Client);
 
+/// A connection, and since when it is idle by both clocks: the monotonic one may stop while the function is frozen, and
+/// the wall clock may be set back.
+struct Idle(Connection, Instant, SystemTime);
+
+/// An event to send.
+pub struct Post {
+    pub api: Api,
+    pub token: Token,
+    /// The fault if Home Assistant refuses the token: it depends on where the token is from.
+    pub refusal: Fault,
+    /// The event, byte for byte.
+    pub body: Bytes,
+    pub sent: Sent,
+    pub deadline: Deadline,
+}
+
+/// Home Assistant's reply for Alexa.
+pub struct Reply {
+    /// 2xx.
+    pub status: StatusCode,
+    /// The bytes for Alexa.
+    pub json: Box<RawValue>,
+}
+
 impl HomeAssistant {
     /// The Home Assistant of these settings.
     pub fn new(config: Config) -> Self {
-        let is_public = config.verify_certificates && config.ca_certificates.is_empty();
-        let needs: Vec<_> = [
-            (config.base_url.scheme() != "https", "https://"),
-            (config.base_url.port_or_known_default() != Some(443), "port 443"),
-            (!is_public, "a certificate of a public CA, which CA_CERTIFICATE and NOT_VERIFY_SSL do not replace"),
-        ]
-        .into_iter()
-        .filter_map(|(is_missing, need)| is_missing.then_some(need))
-        .collect();
-        Self {
-            linking_needs: (!needs.is_empty()).then(|| needs.join(", ")),
-            connector: Connector::new(config),
-            idle: Cell::default(),
-        }
+        Self { connector: Connector::new(config), idle: Cell::default() }
     }
 
-    /// Sends an event and reads the answer.
+    /// Sends an event and reads the reply, however long that takes once it is sent.
     ///
-    /// It is sent a second time only if nothing of it was sent: the name, the connection or the handshake failed, or the
-    /// connection was closed before the request.
+    /// It is sent a second time only if nothing of it was sent: the name, the connection or the handshake failed, or
+    /// the connection was closed before the request.
     ///
     /// # Errors
-    /// Anything but a 2xx with JSON, or an empty one where that is allowed.
-    pub async fn post(&self, post: &Post) -> Result<(Answer, Connection), Failure> {
-        // By the wall clock: the monotonic one may stop while the function is frozen.
-        let is_fresh = |since: &SystemTime| since.elapsed().is_ok_and(|idle| idle <= MAX_IDLE);
-        let idle = self.idle.take().filter(|(_, since)| is_fresh(since)).map(|(connection, _)| connection);
+    /// Anything but a 2xx with JSON, or an empty one where that is valid.
+    pub async fn post(&self, post: &Post) -> Result<(Reply, Connection), Failure> {
+        let idle = self.idle.take().filter(|Idle(_, since, by_wall)| is_fresh(*since, *by_wall));
+        let idle = idle.map(|Idle(connection, ..)| connection);
+        let is_transient = |failure: &Failure| !post.sent.get() && failure.fault.row().retry == Retry::Once;
         match self.exchange(idle, post).await {
-            Err(failure) if !post.progress.is_sent.load(Relaxed) && failure.fault.is_transient() => {
-                post.progress.failure.replace(Some(failure));
+            Err(first) if is_transient(&first) && post.deadline.allows(RETRY_PAUSE) => {
                 sleep(RETRY_PAUSE).await;
-                self.exchange(None, post).await
+                match self.exchange(None, post).await {
+                    // It had no time.
+                    Err(_) if !post.sent.get() && !post.deadline.allows(Duration::ZERO) => Err(first),
+                    outcome => outcome,
+                }
             }
             outcome => outcome,
         }
     }
 
-    /// Keeps a connection for the next event. Not for that of a late answer: while the function was frozen, the answer
-    /// came and the connection may have been idle for minutes.
+    /// Keeps a connection for the next event. Never a late request's: it may have been idle for minutes during a
+    /// freeze.
     pub fn keep(&self, connection: Connection) {
-        self.idle.set(Some((connection, SystemTime::now())));
+        self.idle.set(Some(Idle(connection, Instant::now(), SystemTime::now())));
     }
 
-    async fn exchange(&self, idle: Option<Connection>, post: &Post) -> Result<(Answer, Connection), Failure> {
+    async fn exchange(&self, idle: Option<Connection>, post: &Post) -> Result<(Reply, Connection), Failure> {
         let is_new = idle.is_none();
         let client = match idle {
             Some(Connection(client)) => client,
-            None => self.connector.new_client(&post.progress).await?,
+            None => self.connector.new_client(post.deadline).await?,
         };
         let request = client
-            .post(self.connector.url(post.event.path))
+            .post(self.connector.url(post.api.path()))
             .header(AUTHORIZATION, post.token.authorization().clone())
             .header(CONTENT_TYPE, "application/json")
-            // The wrapped body hides its length. Without this header the request would be chunked.
+            // Wrapping hides the length; set it to avoid chunking.
             .header(CONTENT_LENGTH, post.body.len())
-            .body(wrap_body(post));
-        let answer = self.connector.send(request, is_new, &post.progress).await?;
+            .body(watch(&post.body, &post.sent));
+        let answer = self.connector.send(request, is_new, Some(&post.sent), post.deadline).await?;
         match extract_reply(&answer, post) {
-            Ok(body) => Ok((Answer { status: answer.status, body }, Connection(client))),
+            Ok(json) => Ok((Reply { status: answer.status, json }, Connection(client))),
             Err(failure) => Err(failure.with_answer(answer)),
         }
     }
 }
 
-/// Returns the reply for Alexa in an answer.
-fn extract_reply(answer: &RawAnswer, post: &Post) -> Result<Box<RawValue>, Failure> {
-    let failure = || Failure::from(diagnosis::classify_answer(answer));
-    match answer.body.trim_ascii() {
-        _ if !answer.status.is_success() => Err(failure()),
-        b"" if post.event.allow_empty => Ok(reply::empty()),
-        b"" => Err(failure().with_source("it is empty")),
-        json => {
-            let json = serde_json::from_slice::<Box<RawValue>>(json);
-            let json = json.map_err(|error| failure().with_source(format!("it is not JSON: {error}")))?;
-            if has_object(&json, post.event.answer_field) { Ok(json) } else { Err(Fault::NotAReply.into()) }
-        }
-    }
+/// Whether a connection that is idle since then may be used again: by both clocks.
+fn is_fresh(since: Instant, by_wall: SystemTime) -> bool {
+    since.elapsed() <= MAX_IDLE && by_wall.elapsed().is_ok_and(|idle| idle <= MAX_IDLE)
 }
 
-/// The body of a request, which notes when it is sent: hyper asks for it once it has a connection, and writes it together
-/// with the head.
-fn wrap_body(post: &Post) -> Body {
-    let is_sent = Arc::clone(&post.progress.is_sent);
-    Body::wrap(Full::new(post.body.clone()).map_frame(move |frame| {
-        is_sent.store(true, Relaxed);
+/// A body that notes when it is sent: hyper asks for it once it has a connection, and writes it together with the head.
+fn watch(body: &Bytes, sent: &Sent) -> Body {
+    let sent = sent.clone();
+    Body::wrap(Full::new(body.clone()).map_frame(move |frame| {
+        sent.set();
         frame
     }))
 }
 
+/// Returns the reply for Alexa in an answer.
+fn extract_reply(answer: &Answer, post: &Post) -> Result<Box<RawValue>, Failure> {
+    let failure = || match diagnosis::classify_answer(answer) {
+        Fault::TokenRefused => post.refusal.into(),
+        fault => Failure::from(fault),
+    };
+    match answer.body.trim_ascii() {
+        _ if !answer.status.is_success() => Err(failure()),
+        b"" if post.api.allows_empty() && !answer.has_filter_header() => Ok(reply::empty()),
+        b"" => Err(failure().with_source("it is empty")),
+        body => match serde_json::from_slice::<Box<RawValue>>(body) {
+            Ok(json) if has_object(&json, post.api.answer_field()) => Ok(json),
+            Ok(_) => Err(failure().with_source("it is JSON, but no reply for Alexa")),
+            Err(error) => Err(failure().with_source(format!("it is not JSON: {error}"))),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs::read_to_string;
-
-    use tempfile::NamedTempFile;
-    use tracing::subscriber::with_default;
-
     use super::*;
-    use crate::failure::log_linking;
-    use crate::secret::Redactor;
 
-    /// A test on this machine alone has no certificate of a public CA.
+    /// A clock stops, or is set back.
     #[test]
-    fn public_home_needs_nothing_more_for_account_linking() {
-        let config = Config::read(|name| (name == "BASE_URL").then(|| "https://home.example.org".to_owned()));
-        let home_assistant = HomeAssistant::new(config.ok().unwrap());
-        let file = NamedTempFile::new().unwrap();
-        let log = tracing_subscriber::fmt().with_writer(Arc::new(file.reopen().unwrap())).finish();
-        with_default(log, || {
-            log_linking(Ok(()), home_assistant.linking_needs.as_deref(), &Redactor::default());
-        });
-        let log = read_to_string(file.path()).unwrap();
-        assert!(log.contains("INFO") && log.trim_end().ends_with("account linking can reach Home Assistant"), "{log}");
+    fn idle_connection_is_fresh_by_both_clocks() {
+        let (now, wall, long) = (Instant::now(), SystemTime::now(), Duration::from_secs(5));
+        assert!(is_fresh(now, wall));
+        assert!(!is_fresh(now - long, wall) && !is_fresh(now, wall - long) && !is_fresh(now, wall + long));
     }
 }

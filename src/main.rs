@@ -2,47 +2,48 @@
 //!
 //! ```text
 //! Lambda ── event ──> handler ── Post ──> home_assistant ── POST, same bytes ──> Home Assistant
-//!                      │   ^                   │  ^                                   │
-//!                      │   └── Answer, same bytes ┴───────────────────────────────────┘
-//!                      │   └── or a Failure ───┘
-//!                      └──> of a Failure: a log line with cause and remedy, and by `reply` what Alexa gets
+//!              │         ^                     │                                       │
+//!              │         ├── Reply, same bytes ┴────────── Answer <────────────────────┘
+//!              │         └── or a Failure: a log line with cause and remedy, and by `reply` what Alexa gets
+//!              └── no token: check ── GET ──> a Failure
 //! ```
 //!
 //! | file | job |
 //! |---|---|
 //! | `main` | reads the settings, starts the log, runs the handler |
 //! | `config`, `pem` | the settings; the certificates and keys in them |
-//! | `secret` | tokens that cannot be printed; redacts secrets in what is logged |
+//! | `secret` | tokens that cannot be printed; redacts what is logged |
 //! | `event` | what is read of an event: its kind, token and language |
 //! | `handler` | one event in, one reply out, in time; late requests go on |
-//! | `home_assistant` | one POST and its answer; the idle connection |
-//! | `connection` | makes connections, sends a request on one, reads its answer; the check without a token |
+//! | `check` | an event without a token: the way to Home Assistant, and account linking |
+//! | `home_assistant` | one POST, its one second try, and the idle connection |
+//! | `connection` | look up, connect, send, read: each stage in the time that is left |
 //! | `progressive` | “One moment.”, while Home Assistant is slow |
-//! | `dns` | looks up addresses, and keeps those that can be reached from here |
-//! | `tls` | which servers are trusted; facts about a handshake |
-//! | `diagnosis` | makes a fault of an answer or of a connection's error |
-//! | `fault` | the catalogue of faults: sentence, cause, remedy, Amazon's error type |
+//! | `tls` | which servers are trusted; what a handshake showed |
+//! | `answer` | an answer, whoever gave it, and what it says of itself |
+//! | `diagnosis` | the fault that an answer or an error of a connection shows |
+//! | `fault` | the catalogue of faults, a row each: sentence, error type, level, cause, remedy |
 //! | `failure` | a fault that happened: its text and its log line |
 //! | `reply` | what Alexa gets for a fault |
 //! | `messages` | generated: what Alexa says, in each language |
 //!
 //! **An event** arrives as raw JSON. `event` reads a few fields; the bytes go to Home Assistant, and its bytes go back.
-//! **A token** becomes a `Token` in `event` or `config`, and an `Authorization` header in `home_assistant`; the `Redactor`
-//! of the event knows it. **A fault** is found in `diagnosis`, travels up as a `Failure`, and ends in `handler` as a log
-//! line and a reply.
+//! **A token** becomes a `Token` in `event` or `config`, and an `Authorization` header in `home_assistant`; the
+//! `Redactor` of the event knows it. **A fault** is found in `diagnosis`, travels up as a `Failure`, and ends in
+//! `handler` as a log line and a reply.
 //!
 //! | to add | go to |
 //! |---|---|
 //! | a setting | `config`, README.md, template.yaml (a test of `config` compares them) |
 //! | a language, a sentence | `languages/*.yaml`, then `scripts/generate` |
-//! | a fault | `fault`, and where `diagnosis` finds it |
-//! | a proxy's page | `PAGES` in `diagnosis` |
-//! | a kind of event | `Kind` in `event`, its log line in `handler`, and its shape in `reply` |
+//! | a fault | a row of `fault`, and where `diagnosis` finds it |
+//! | a kind of event | `Kind` and `Api` in `event`, its log line in `handler`, and its shape in `reply` |
 
+mod answer;
+mod check;
 mod config;
 mod connection;
 mod diagnosis;
-mod dns;
 mod event;
 mod failure;
 mod fault;
@@ -70,8 +71,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::Config;
 use crate::handler::Handler;
 
-// Single-threaded: Lambda sends one event at a time. Any other flavor links tokio's multi-threaded scheduler, too, which
-// takes 0.3 MB.
+// Single-threaded: Lambda sends one event at a time. Any other flavor links tokio's multi-threaded scheduler, too,
+// which takes 0.3 MB.
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
@@ -98,7 +99,7 @@ async fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            let remedy = error.remedy;
+            let remedy = error.problem.remedy;
             error!(cause = error.to_string(), remedy, "wrong setting: every reply will say so");
         }
     }

@@ -10,23 +10,24 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use crate::fault::SettingError;
+use crate::fault::Problem;
 
-const NO_CERTIFICATE: SettingError = SettingError::invalid(
+const NO_CERTIFICATE: Problem = Problem::invalid(
     "has no certificate that can be read",
     "paste it again, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, nothing left out",
 );
 
-const NO_KEY: SettingError = SettingError::invalid(
+const NO_KEY: Problem = Problem::invalid(
     "has no private key that can be read",
-    "put the client's private key into the same setting, after its certificates: RSA from 2048 bits on, ECDSA P-256 or P-384, or Ed25519",
+    "put the client's private key into the same setting, after its certificates: RSA from 2048 bits on, ECDSA P-256 or \
+     P-384, or Ed25519",
 );
 
 /// The CAs in a setting.
 ///
 /// # Errors
 /// What is wrong with the file or with a certificate.
-pub fn ca_certificates(text: &str, folder: &str) -> Result<Vec<CertificateDer<'static>>, SettingError> {
+pub fn ca_certificates(text: &str, folder: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let Some(pem) = read(text, folder)? else { return Ok(Vec::new()) };
     let certificates = certificates(&pem)?;
     for certificate in &certificates {
@@ -39,17 +40,17 @@ pub fn ca_certificates(text: &str, folder: &str) -> Result<Vec<CertificateDer<'s
 ///
 /// # Errors
 /// What is wrong with the file, a certificate or the key.
-pub fn client_certificate(text: &str, folder: &str) -> Result<Option<Arc<CertifiedKey>>, SettingError> {
+pub fn client_certificate(text: &str, folder: &str) -> Result<Option<Arc<CertifiedKey>>, Problem> {
     let Some(pem) = read(text, folder)? else { return Ok(None) };
     let certificates = certificates(&pem)?;
     if pem.contains("ENCRYPTED") {
         let remedy = "remove the passphrase: openssl pkey -in client.key -out plain.key";
-        return Err(SettingError::invalid("has a private key with a passphrase", remedy));
+        return Err(Problem::invalid("has a private key with a passphrase", remedy));
     }
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| NO_KEY)?;
     let certified = CertifiedKey::new(certificates, any_supported_type(&key).map_err(|_| NO_KEY)?);
     match certified.keys_match() {
-        Err(Error::InconsistentKeys(_)) => Err(SettingError::invalid(
+        Err(Error::InconsistentKeys(_)) => Err(Problem::invalid(
             "has a private key that does not belong to its first certificate",
             "put the client's own certificate first, then those between it and its CA, then its key",
         )),
@@ -61,7 +62,7 @@ pub fn client_certificate(text: &str, folder: &str) -> Result<Option<Arc<Certifi
 }
 
 /// The PEM of a setting, or of the file beside the program that it names; `None` if the setting is empty.
-fn read(text: &str, folder: &str) -> Result<Option<String>, SettingError> {
+fn read(text: &str, folder: &str) -> Result<Option<String>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -71,9 +72,10 @@ fn read(text: &str, folder: &str) -> Result<Option<String>, SettingError> {
     // Lambda's environment variables hold 4 KB together, which a chain and its key may exceed.
     let file = fs::read_to_string(Path::new(folder).join(text));
     file.map(|text| Some(restore_line_breaks(&text))).map_err(|_| {
-        SettingError::invalid(
+        Problem::invalid(
             "has no -----BEGIN, and is not the name of a file that can be read",
-            "paste the PEM itself, from -----BEGIN to the last -----END and its dashes, or put a file of that name beside the program",
+            "paste the PEM itself, from -----BEGIN to the last -----END and its dashes, or put a file of that name \
+             beside the program",
         )
     })
 }
@@ -88,7 +90,7 @@ fn restore_line_breaks(pem: &str) -> String {
     parts.collect()
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, SettingError> {
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     certificates.ok().filter(|certificates| !certificates.is_empty()).ok_or(NO_CERTIFICATE)
 }
@@ -106,5 +108,25 @@ mod tests {
             let read = ca_certificates(&both.replace('\n', line_break), "").unwrap();
             assert_eq!(read, [one.der().clone(), other.der().clone()], "{line_break:?}");
         }
+    }
+
+    #[test]
+    fn unusable_client_certificates_are_refused() {
+        const UNREADABLE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let make = || rcgen::generate_simple_self_signed([]).unwrap();
+        let (one, other) = (make(), make());
+        let (pem, key) = (&*one.cert.pem(), &*one.signing_key.serialize_pem());
+        for (parts, problem) in [
+            ([UNREADABLE, key], "has no certificate"),
+            (["-----BEGIN CERTIFICATE-----", ""], "has no certificate"),
+            ([pem, ""], "has no private key that can be read"),
+            ([pem, ENCRYPTED], "has a private key with a passphrase"),
+            ([pem, &*other.signing_key.serialize_pem()], "has a private key that does not belong"),
+        ] {
+            let problem_of = client_certificate(&parts.concat(), "").err().map(|error| error.text);
+            assert!(problem_of.is_some_and(|text| text.starts_with(problem)), "{problem_of:?}, not {problem}");
+        }
+        assert!(client_certificate(&[pem, key].concat(), "").is_ok());
     }
 }

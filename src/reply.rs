@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{Directive, Event, Kind, Request};
 use crate::failure::Failure;
-use crate::fault::{ErrorType, Fault};
+use crate::fault::ErrorType;
 use crate::messages::Messages;
 
 /// The reply that says what is wrong. `id` is a UUID that no other reply has.
@@ -24,12 +24,9 @@ fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
     let response = match &*request.r#type {
         _ if request.takes_speech() => {
             let messages = Messages::for_locale(&request.locale);
-            let sentence = (failure.fault.entry().sentence)(messages);
-            let setting = if let Fault::Setting(error) = failure.fault { error.name } else { "" };
-            let text = sentence.replace("{setting}", setting);
-            let speech = json!({ "type": "PlainText", "text": text });
+            let speech = json!({ "type": "PlainText", "text": failure.fault.sentence(messages) });
             let mut response = json!({ "outputSpeech": speech, "shouldEndSession": true });
-            if failure.fault.error_type() == ErrorType::InvalidAuthorizationCredential {
+            if failure.fault.row().error_type == ErrorType::Credential {
                 // Shows a button in the Alexa app that links the account.
                 response["card"] = json!({ "type": "LinkAccount" });
             }
@@ -43,10 +40,10 @@ fn speak(request: &Request, failure: &Failure) -> Box<RawValue> {
 
 /// An `ErrorResponse`. Alexa has her own sentences for it.
 fn error_response(directive: &Directive, failure: &Failure, id: &str) -> Box<RawValue> {
-    let (namespace, error_type) = match (directive.name.as_deref(), failure.fault.error_type()) {
-        (Some("AcceptGrant"), _) => ("Alexa.Authorization", ErrorType::AcceptGrantFailed),
+    let (namespace, error_type) = match (directive.name.as_deref(), failure.fault.row().error_type) {
+        (Some("AcceptGrant"), _) => ("Alexa.Authorization", ErrorType::AcceptGrant),
         // A discovery is for no endpoint.
-        (Some("Discover"), ErrorType::EndpointUnreachable) => ("Alexa", ErrorType::BridgeUnreachable),
+        (Some("Discover"), ErrorType::Endpoint) => ("Alexa", ErrorType::Bridge),
         (_, error_type) => ("Alexa", error_type),
     };
     let (message_id, payload) = (json!(id), json!({ "type": error_type, "message": failure.to_string() }));

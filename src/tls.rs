@@ -1,9 +1,11 @@
 //! TLS: which servers are trusted, what a handshake showed, and the fault of a refused certificate.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
@@ -12,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use tokio::task_local;
 use webpki::EndEntityCert;
 
 use crate::fault::Fault;
@@ -41,79 +44,53 @@ pub fn client_config(
     config
 }
 
-/// The certificate of `CLIENT_CERTIFICATE`, if it is set, and what servers made of it.
-#[derive(Debug, Default)]
-pub struct ClientCertificate {
-    certificate: Option<Arc<CertifiedKey>>,
-    status: Mutex<ClientCertificateStatus>,
-    is_handshaking: AtomicBool,
+/// What the handshake of one connection showed. rustls tells it by calls of the resolver, and resumes a session only
+/// with the same resolver: a field of that would be shared by all connections.
+#[derive(Default)]
+pub struct Handshake {
+    /// TCP has a connection.
+    pub has_begun: Cell<bool>,
+    pub is_certificate_requested: Cell<bool>,
+    pub is_tls13: Cell<bool>,
 }
 
-/// What is known of a server's wish for a client certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientCertificateStatus {
-    /// No server has requested one.
-    #[default]
-    NotRequested,
-    /// A server has requested one, and there was none to show.
-    NotShown,
-    /// The server that requested one has seen it, and has not answered yet.
-    Shown,
-    /// The server that requested one has answered without it.
-    Optional,
-    /// The server that requested one has seen it, and has answered.
-    Accepted,
+task_local! {
+    static CURRENT: Rc<Handshake>;
+}
+
+impl Handshake {
+    /// Runs a future that may make a connection; also returns what the handshake of that connection showed.
+    pub async fn watch<F: Future>(future: F) -> (F::Output, Rc<Self>) {
+        let handshake = Rc::<Self>::default();
+        (CURRENT.scope(Rc::clone(&handshake), future).await, handshake)
+    }
+}
+
+/// `CLIENT_CERTIFICATE`, for the servers that request one.
+#[derive(Debug, Default)]
+pub struct ClientCertificate {
+    pub certificate: Option<Arc<CertifiedKey>>,
+    /// A server that requested one has answered, on any connection: it accepts what it gets.
+    pub is_accepted: AtomicBool,
 }
 
 impl ClientCertificate {
-    /// Shows this certificate to servers that request one, or none.
-    pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
-        Self { certificate, ..Self::default() }
-    }
-
-    pub fn status(&self) -> ClientCertificateStatus {
-        *self.lock()
-    }
-
-    /// Whether a handshake has begun since [`expect_connection`](Self::expect_connection): TCP has a connection then.
-    pub fn is_handshaking(&self) -> bool {
-        self.is_handshaking.load(Relaxed)
-    }
-
-    /// Notes that a new connection is about to be made.
-    pub fn expect_connection(&self) {
-        self.is_handshaking.store(false, Relaxed);
-    }
-
-    /// Notes that the server answered a request, whatever its status: TLS 1.3 servers check a client certificate only
-    /// after the handshake, but before they answer.
-    pub fn note_answer(&self) {
-        let mut status = self.lock();
-        *status = match *status {
-            ClientCertificateStatus::NotShown => ClientCertificateStatus::Optional,
-            ClientCertificateStatus::Shown => ClientCertificateStatus::Accepted,
-            known => known,
-        };
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ClientCertificateStatus> {
-        self.status.lock().expect("no thread panics while it holds the lock")
+    /// The fault if a server that requested one refuses what it got.
+    pub fn refusal(&self) -> Fault {
+        if self.certificate.is_some() { Fault::ClientCertificateRefused } else { Fault::ClientCertificateRequired }
     }
 }
 
 impl ResolvesClientCert for ClientCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let mut status = self.lock();
-        if *status == ClientCertificateStatus::NotRequested {
-            let is_shown = self.certificate.is_some();
-            *status = if is_shown { ClientCertificateStatus::Shown } else { ClientCertificateStatus::NotShown };
-        }
+        // Fails outside of a handshake: a server may ask again later.
+        let _ = CURRENT.try_with(|handshake| handshake.is_certificate_requested.set(true));
         self.certificate.clone()
     }
 
     /// rustls calls this at the beginning of each handshake.
     fn has_certs(&self) -> bool {
-        self.is_handshaking.store(true, Relaxed);
+        let _ = CURRENT.try_with(|handshake| handshake.has_begun.set(true));
         self.certificate.is_some()
     }
 }
@@ -138,8 +115,8 @@ impl ServerCertVerifier for Verifier {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let checked = trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let Err(mut error) = checked else { return Ok(ServerCertVerified::assertion()) };
-        // The owner trusts this very certificate. webpki reports this error after it has checked the dates and before it
-        // checks the name.
+        // The owner trusts this very certificate. webpki reports this error after it has checked the dates and before
+        // it checks the name.
         if is_webpki(&error, &webpki::Error::CaUsedAsEndEntity) && self.own.contains(end_entity) {
             match verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name) {
                 Ok(()) => return Ok(ServerCertVerified::assertion()),
@@ -173,6 +150,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let _ = CURRENT.try_with(|handshake| handshake.is_tls13.set(true));
         let Some(trusted) = &self.trusted else { return Ok(HandshakeSignatureValid::assertion()) };
         trusted.verify_tls13_signature(message, cert, dss)
     }
@@ -217,20 +195,35 @@ impl CertificateProblem {
     fn new(error: &rustls::Error, end_entity: &CertificateDer<'_>, sent: &[CertificateDer<'_>]) -> Option<Self> {
         use CertificateError as C;
         let server = EndEntityCert::try_from(end_entity).ok()?;
-        let names = list(&server.valid_dns_names().collect::<Vec<_>>());
-        let mut sent = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
-        // A bad signature: the issuer has the name of a trusted CA, such as its successor. A CA's certificate used as a
-        // server's: what `openssl req -x509` makes.
+        // There may be hundreds.
+        let names: Vec<_> = server.valid_dns_names().take(5).collect();
+        let names = if names.is_empty() { "no host name".to_owned() } else { names.join(", ") };
+        let sent: Vec<_> = sent.iter().filter_map(|certificate| EndEntityCert::try_from(certificate).ok()).collect();
+        let mut top = &server;
+        // No further than there are certificates: a chain may be a circle.
+        for _ in &sent {
+            let issuer = sent.iter().find(|issuer| issuer.subject() == top.issuer());
+            top = issuer.filter(|_| top.issuer() != top.subject()).unwrap_or(top);
+        }
+        let issuer = common_name(top.issuer());
+        let is_emergency = end_entity.windows(EMERGENCY.len()).any(|bytes| bytes == EMERGENCY);
+        // A CA's certificate used as a server's: what `openssl req -x509` makes.
         let is_untrusted = matches!(error, rustls::Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature))
             || is_webpki(error, &webpki::Error::CaUsedAsEndEntity);
+        let is_top_sent = top.issuer() == top.subject();
         let (fault, text) = match error {
+            _ if is_emergency => (Fault::RecoveryMode, format!("it is for {names}")),
             _ if is_untrusted && server.issuer() == server.subject() => {
                 (Fault::UntrustedCertificate, format!("it is self-signed, and for {names}"))
             }
-            _ if is_untrusted && sent.any(|certificate| certificate.subject() == server.issuer()) => {
-                (Fault::UntrustedCertificate, format!("its CA is not trusted, and it is for {names}"))
+            rustls::Error::InvalidCertificate(C::BadSignature) => {
+                let text = format!("a trusted CA is called \"{issuer}\", too, but has another key; it is for {names}");
+                (Fault::UntrustedCertificate, text)
             }
-            _ if is_untrusted => (Fault::IncompleteChain, format!("its CA is not trusted, and it is for {names}")),
+            _ if is_untrusted => {
+                let fault = if is_top_sent { Fault::UntrustedCertificate } else { Fault::IncompleteChain };
+                (fault, format!("the CA \"{issuer}\" is not trusted, and the certificate is for {names}"))
+            }
             rustls::Error::InvalidCertificate(C::NotValidForNameContext { .. }) => {
                 (Fault::CertificateForOtherName, format!("it is for {names}"))
             }
@@ -250,13 +243,44 @@ impl fmt::Display for CertificateProblem {
     }
 }
 
-/// Some of a certificate's names: there may be hundreds.
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => "no name".to_owned(),
-        [a, b, c, _, _, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more names", names.len() - 3),
-        names => names.join(", "),
-    }
+/// The organization of the certificate that Home Assistant makes when it cannot load its own.
+const EMERGENCY: &[u8] = b"Home Assistant Emergency Certificate";
+
+/// What a name of X.509 calls somebody: the common name, or else the organization or its unit.
+fn common_name(name: &[u8]) -> String {
+    // An attribute is an object identifier, 2.5.4.x; then come a type, a length and the text.
+    let attribute = |x| {
+        let start = name.windows(5).rposition(|bytes| bytes == [6, 3, 0x55, 4, x])? + 5;
+        let length = usize::from(*name.get(start + 1)?);
+        name.get(start + 2..start + 2 + length)
+    };
+    let text = [3, 10, 11].into_iter().find_map(attribute).unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 impl Error for CertificateProblem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_issuers_are_read() {
+        let attribute = |x, text: &str| {
+            [&[0x30, 0x20, 6, 3, 0x55, 4, x, 0x13, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+        };
+        let name =
+            |attributes: &[(u8, &str)]| attributes.iter().flat_map(|(x, text)| attribute(*x, text)).collect::<Vec<_>>();
+        for (attributes, expected) in [
+            (&[(6, "US"), (10, "Acme"), (3, "Root")][..], "Root"),
+            (&[(3, "Root"), (10, "Acme")], "Root"),
+            (&[(11, "Servers"), (10, "Acme")], "Acme"),
+            (&[(11, "Servers")], "Servers"),
+            (&[(6, "US")], ""),
+        ] {
+            assert_eq!(common_name(&name(attributes)), expected);
+        }
+        assert_eq!(common_name(&name(&[(3, "Cut off")])[..12]), "");
+        assert_eq!(common_name(&[6, 3, 0x55, 4, 3]), "");
+    }
+}

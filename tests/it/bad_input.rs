@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::*;
 
@@ -37,20 +37,9 @@ fn assert_is_handled(relay: &Relay, payload: impl AsRef<[u8]>) {
 
 #[test]
 fn damaged_envelopes_are_answered_or_refused() {
-    const PLACES: &str = "/session /session/user /session/user/accessToken /context/System/user/accessToken /request \
-        /request/type /request/locale /request/intent /request/intent/name";
     let home = Home::saying(ANSWER);
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
+    let relay = home.relay(&[("DEBUG", "1")]);
     let event = event("locate-intent");
-    for place in PLACES.split(' ') {
-        for other in
-            [json!(null), json!(true), json!(1.5), json!("\u{1f600}\n"), json!([]), json!({}), json!([{ "a": [{}] }])]
-        {
-            let mut envelope: Value = serde_json::from_str(&event).expect("an event is JSON");
-            *envelope.pointer_mut(place).expect("the event has it") = other;
-            assert_is_handled(&relay, envelope.to_string());
-        }
-    }
     check(0..event.len(), |end| assert_is_handled(&relay, &event.as_bytes()[..end]));
     check((0..event.len(), vec(any::<u8>(), 0..4)), |(at, bytes)| {
         assert_is_handled(&relay, [&event.as_bytes()[..at], &bytes, &event.as_bytes()[at..]].concat());
@@ -63,7 +52,7 @@ fn damaged_envelopes_are_answered_or_refused() {
 fn any_answer_leads_to_a_valid_reply() {
     let next: &Mutex<_> = Box::leak(Box::new(Mutex::new(Answer::Silence)));
     let home = Home::start(None, |_| ready(next.lock().unwrap().clone()));
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("DEBUG", "1")]);
+    let relay = home.relay(&[("DEBUG", "1")]);
     let reply_to = |answer| {
         *next.lock().unwrap() = answer;
         relay.invoke_by(event("locate-intent"), millis_from_now(3_000)).reply()
@@ -93,11 +82,11 @@ fn any_answer_leads_to_a_valid_reply() {
     assert!(!relay.end().contains("panicked"));
 }
 
-/// By less than 100 bytes for each.
+/// 2,000 requests may take 200 KB.
 #[test]
 fn memory_does_not_grow_with_requests() {
     let home = Home::saying(ANSWER);
-    let relay = Relay::to(&home.url());
+    let relay = home.relay(&[]);
     let event = event("locate-intent");
     let memory_after = |requests| {
         for _ in 0..requests {

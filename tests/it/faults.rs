@@ -3,94 +3,221 @@
 use std::future::{pending, ready};
 use std::time::Duration;
 
-use rustls::AlertDescription;
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 use crate::support::*;
 
-/// Checks that Alexa says this sentence and nothing else, and that the last line of the log has a cause, a remedy and
-/// these parts.
-fn assert_says(relay: &Relay, event: &str, sentence: &str, log_parts: &[&str]) {
-    let reply = relay.reply(event);
-    let log = relay.log();
-    let text = speech(&reply);
-    assert!(text.starts_with(sentence), "{text}\n{log}");
-    let speech = json!({ "type": "PlainText", "text": text });
-    let mut response = json!({ "outputSpeech": speech, "shouldEndSession": true });
-    if sentence == LINK {
-        response["card"] = json!({ "type": "LinkAccount" });
-    }
-    let reply: Value = serde_json::from_str(&reply).expect("JSON");
-    assert_eq!(reply, json!({ "version": "1.0", "response": response }));
-    let line = log.lines().last().expect("a line");
-    for part in ["cause=", "remedy="].iter().chain(log_parts) {
-        assert!(line.contains(part), "{part:?} in {line}");
-    }
-}
+/// An answer that is not for Alexa: what she says, what the log advises for account linking, its statuses, headers and body,
+/// and what the log says.
+pub type Row = (&'static str, &'static str, &'static [u16], Headers, &'static str, &'static str);
+type Headers = &'static [(&'static str, &'static str)];
 
-/// What Alexa says; the status, headers and body of the answer that leads to it; a part of the log.
-type Case<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a str, &'a str);
+const PASS_ON: &str = "pass the path /auth on to";
+const LOGIN: &str = "the path /auth pass without a login";
+const OPEN: &str = "the path /auth pass from everywhere … AS16509 … none of EXTRA_HEADERS";
+const CERTIFICATE: &str = "the path /auth pass without a client certificate";
 
-/// Checks what each answer to an event leads to, and that the relay sends one request.
-fn assert_event_answers(name: &str, cases: &[Case]) {
-    for (sentence, status, headers, body, log_part) in cases {
-        let answer = answer(*status, headers, (*body).to_owned());
-        let home = Home::start(None, move |_| ready(answer.clone()));
-        assert_says(&Relay::to(&home.url()), &event(name), sentence, &[log_part, &format!("status {status}")]);
-        let expected = if name == "without-token" { (0, 1) } else { (1, 0) };
-        assert_eq!((home.requests().len(), home.checks().len()), expected, "{name}, {status}");
-    }
-}
-
-/// The same with and without a token: a fault on the way matters more than a missing token.
-fn assert_answers(cases: &[Case]) {
-    for event in EVENTS {
-        assert_event_answers(event, cases);
-    }
-}
-
-const EVENTS: [&str; 2] = ["launch-request", "without-token"];
-const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+const HTML: Headers = &[("content-type", "text/html; charset=utf-8")];
+const TEXT: Headers = &[("content-type", "text/plain")];
+const NGINX: Headers = &[("server", "nginx"), HTML[0]];
+const CLOUDFLARE: Headers = &[("server", "cloudflare"), ("cf-ray", "8a1b2c3d4e5f-FRA")];
+const CHALLENGE: Headers = &[("cf-mitigated", "challenge"), HTML[0]];
+const WAF: Headers = &[("x-amzn-waf-action", "challenge")];
+const APACHE: Headers = &[("server", "Apache/2.4.57"), ("via", "1.1 home")];
+const NGROK: Headers = &[("ngrok-error-code", "ERR_NGROK_3200"), HTML[0]];
+const BASIC: Headers = &[("www-authenticate", "Basic realm=home"), HTML[0]];
+const BEARER: Headers = &[("www-authenticate", "Bearer")];
 /// On Home Assistant's own 401 from 2026.11 on.
-const OWN_401: (&str, &str) =
-    ("www-authenticate", "Bearer resource_metadata=\"https://home.example.org/.well-known/oauth-protected-resource\"");
-const NGINX: [(&str, &str); 2] = [("server", "nginx"), HTML];
-const CLOUDFLARE: [(&str, &str); 2] = [("server", "cloudflare"), ("cf-ray", "8a1b2c3d4e5f-FRA")];
-const CHALLENGE: [(&str, &str); 2] = [("cf-mitigated", "challenge"), HTML];
+const OWN: Headers =
+    &[("www-authenticate", "Bearer resource_metadata=\"https://home.example.org/.well-known/oauth\""), HTML[0]];
+const ACCESS: Headers = &[("location", "https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret")];
+const MOVED: Headers = &[("location", "https://home.example.org/api/alexa")];
+const TESTING: Headers = &[("location", "/challenge?next=/api/alexa")];
+
+/// The same for every event.
+#[rustfmt::skip] // A table.
+const ANSWERS: &[Row] = &[
+    // Home Assistant's own.
+    (PROXY_NOT_TRUSTED, "Trusted proxies", &[400], &[], "400: Bad Request", "Trusted proxies"),
+    (LINK, PASS_ON, &[401], &[], "401: Unauthorized", "refused the access token … leave the made-up token empty"),
+    (LINK, PASS_ON, &[401], OWN, "401: Unauthorized", "refused the access token"),
+    (BANNED, "ip_bans.yaml", &[403], CLOUDFLARE, "403: Forbidden", "ip_bans.yaml"),
+    (ALEXA_NOT_ENABLED, PASS_ON, &[404], &[], "404: Not Found", "alexa: … smart_home: … Invalid config … StripPrefix"),
+    (BAD_ANSWER, PASS_ON, &[500], &[], "500: Internal Server Error", "had an internal error"),
+    (BAD_ANSWER, PASS_ON, &[500], &[], "500 Internal Server Error\n\nServer got itself in trouble", "had an internal error"),
+    // Logins.
+    (FIREWALL, LOGIN, &[401], BASIC, "<html>401</html>", "wants a login"),
+    (FIREWALL, LOGIN, &[401], BEARER, "401: Unauthorized", "wants a login … www-authenticate: Bearer"),
+    (FIREWALL, LOGIN, &[401], &[], "", "wants a login"),
+    (FIREWALL, LOGIN, &[401], HTML, "<h1>Please log in</h1>", "wants a login"),
+    (FIREWALL, LOGIN, &[401], NGINX, "<html>401</html>", "answered 401 with a page of its own"),
+    (FIREWALL, LOGIN, &[401], OWN, "<html>401</html>", "answered 401 with a page of its own"),
+    (FIREWALL, LOGIN, &[401], &[OWN[0]], "401", "answered 401 with a page of its own"),
+    (FIREWALL, LOGIN, &[200, 403], HTML, "<title>Sign In</title>", "wants a login … it says: Sign In"),
+    (FIREWALL, LOGIN, &[200, 403], HTML, "<title>NAS - Login</title>", "wants a login … it says: NAS - Login"),
+    (FIREWALL, LOGIN, &[200], &[], "<p>Your name:</p><INPUT type=\"password\">", "wants a login"),
+    (FIREWALL, LOGIN, &[302], ACCESS, "", "wants a login … https://me.cloudflareaccess.com/cdn-cgi/access/login/home\""),
+    // Filters.
+    (FIREWALL, OPEN, &[403], CLOUDFLARE, "error code: 1020", "cf-ray: 8a1b2c3d4e5f-FRA, it says: error code: 1020"),
+    (FIREWALL, OPEN, &[403, 406, 418, 444, 451, 468], &[], "not you", "a firewall … IP Access rule … it says: not you"),
+    (FIREWALL, OPEN, &[200], CHALLENGE, "<html></html>", "a firewall in front … cf-mitigated: challenge"),
+    (FIREWALL, OPEN, &[202], WAF, "", "a firewall in front … x-amzn-waf-action: challenge"),
+    (FIREWALL, OPEN, &[500], &[("x-captcha", "1")], "", "a firewall in front … x-captcha: 1"),
+    (FIREWALL, OPEN, &[503], HTML, "<!DOCTYPE html><title>Just a moment...</title>", "Bot Fight Mode"),
+    (FIREWALL, OPEN, &[200], HTML, "<title>Making sure you&#39;re not a bot!</title>", "says: Making sure you're not a bot!"),
+    (FIREWALL, OPEN, &[200, 405], HTML, "Are you a robot?", "a firewall in front"),
+    (FIREWALL, OPEN, &[299, 400, 401, 402, 403, 404, 405, 429, 499, 500, 503], HTML, "<p>Solve this captcha", "a firewall in front"),
+    (FIREWALL, OPEN, &[400], TEXT, "Security check failed", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "You are being verified", "a firewall in front"),
+    (FIREWALL, OPEN, &[202], HTML, "One moment, please...", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "<title>Request Rejected</title>", "a firewall in front"),
+    (FIREWALL, OPEN, &[405], HTML, "Your request has been blocked", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "This address is blocked", "a firewall in front"),
+    (FIREWALL, OPEN, &[400], HTML, "Incident ID: 7", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "Your support ID is 7", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "<title>Pardon Our Interruption</title>", "a firewall in front"),
+    (FIREWALL, OPEN, &[302], TESTING, "", "a firewall in front"),
+    (FIREWALL, OPEN, &[429], &[], "", "rate limit"),
+    (INSECURE, CERTIFICATE, &[400], &[], "No required SSL certificate was sent", "requires a client certificate"),
+    (INSECURE, CERTIFICATE, &[400], HTML, "<h1>The SSL certificate error</h1>", "refused the certificate of CLIENT_CERTIFICATE"),
+    (INSECURE, CERTIFICATE, &[403], HTML, "<h1>Forbidden</h1>Reason: Cannot perform Post-Handshake Authentication.<br />",
+        "only when it knows the path … SSLVerifyClient in the VirtualHost"),
+    // Wrong addresses.
+    (WRONG_ADDRESS, PASS_ON, &[400], HTML, "<h2>Bad Request - Invalid Hostname</h2>", "does not serve the name"),
+    (WRONG_ADDRESS, PASS_ON, &[400], HTML, "<h1>Invalid SNI</h1>", "does not serve the name … it says: Invalid SNI"),
+    (WRONG_ADDRESS, PASS_ON, &[400], TEXT, "Invalid Host header", "does not serve the name … it says: Invalid Host header"),
+    (WRONG_ADDRESS, PASS_ON, &[400], HTML, "Invalid HTTP_HOST header", "does not serve the name"),
+    (WRONG_ADDRESS, PASS_ON, &[421], &[], "Misdirected Request", "does not serve the name"),
+    (WRONG_ADDRESS, PASS_ON, &[400], &[], "The plain HTTP request was sent to HTTPS port", "let BASE_URL begin with https"),
+    (WRONG_ADDRESS, PASS_ON, &[400], &[], "Client sent an HTTP request to an HTTPS server.\n", "let BASE_URL begin with https"),
+    (WRONG_ADDRESS, PASS_ON, &[400], HTML, "You're speaking plain HTTP to an SSL-enabled server port.", "begin with https"),
+    (WRONG_ADDRESS, PASS_ON, &[404], CLOUDFLARE, "<script src=/cdn-cgi/challenge-platform/main.js></script>", "not Home Assistant's"),
+    (WRONG_ADDRESS, PASS_ON, &[404], HTML, "<p>No page acme-challenge", "not Home Assistant's … it says: No page acme-"),
+    (WRONG_ADDRESS, PASS_ON, &[404], &[("ngrok-error-code", "ERR_NGROK_6024")], "<html>", "not Home Assistant's"),
+    (WRONG_ADDRESS, PASS_ON, &[200], HTML, "<title>Home</title><p>Login", "not Home Assistant's … it says: Home Login"),
+    (WRONG_ADDRESS, PASS_ON, &[200], HTML, "The SSL certificate error", "not Home Assistant's"),
+    (WRONG_ADDRESS, PASS_ON, &[200], HTML, "Home Assistant", "not Home Assistant's … content-type: text/html"),
+    (WRONG_ADDRESS, PASS_ON, &[200], &[("server", "Caddy")], " \r\n", "not Home Assistant's … server: Caddy"),
+    (WRONG_ADDRESS, PASS_ON, &[301], MOVED, "", "redirects to another address … location: https://home.example.org/api/alexa"),
+    (WRONG_ADDRESS, PASS_ON, &[302], &[("location", "http://localhost:1/api/alexa")], "", "redirects to another address"),
+    (WRONG_ADDRESS, PASS_ON, &[302], &[("location", "https://www.example.org/\u{fc}")], "", "redirects to another address"),
+    (BAD_ANSWER, PASS_ON, &[304, 402], &[], "", "not one that Home Assistant gives"),
+    // Proxies.
+    (BAD_ANSWER, OPEN, &[400], NGINX, "<html>400</html>", "large_client_header_buffers … server: nginx … it says: 400"),
+    (BAD_ANSWER, OPEN, &[400], &[], "400: Bad Request, sorry", "Trusted proxies"),
+    (BAD_ANSWER, OPEN, &[400], TEXT, "Duplicate 'Host' header found.", "set_header Host … it says: Duplicate 'Host' header found."),
+    (BAD_ANSWER, OPEN, &[413], NGINX, "<html>413 Request Entity Too Large</html>", "client_max_body_size"),
+    (BAD_ANSWER, PASS_ON, &[500], NGINX, "<html>500</html>", "an error of its own"),
+    (BAD_ANSWER, PASS_ON, &[500], &[], "Internal Server Error", "an error of its own … forward-auth fails"),
+    (BAD_ANSWER, PASS_ON, &[500], &[], r#"{"message": "Internal server error"}"#, "an error of its own … it says: {"),
+    (BAD_ANSWER, PASS_ON, &[501], &[], "501: Not Implemented", "an error of its own"),
+    (BAD_ANSWER, PASS_ON, &[500, 501, 519], &[], "", "an error of its own"),
+    (UNREACHABLE, PASS_ON, &[404], NGROK, "<html>The endpoint is offline.</html>", "got no answer … ERR_NGROK_3200"),
+    (UNREACHABLE, PASS_ON, &[502], APACHE, "<html>502 captcha</html>", "got no answer from it … via: 1.1 home"),
+    (UNREACHABLE, PASS_ON, &[503], CLOUDFLARE, "<script>challenge</script>", "got no answer from it"),
+    (UNREACHABLE, PASS_ON, &[503, 520, 523, 530], &[], "", "got no answer from it"),
+    (INSECURE, PASS_ON, &[525, 526], CLOUDFLARE, "<html>", "Cloudflare cannot connect … Full instead of Full (strict)"),
+    (PROXY_TIMEOUT, PASS_ON, &[504, 524], &[], "<html>captcha", "script.turn_on"),
+];
+
+const EVENTS: [&str; 5] =
+    ["launch-request", "without-token", "smart-home-discovery", "smart-home-turn-on", "smart-home-accept-grant"];
+
+/// Calls `check` with each answer and its row.
+pub fn each_answer(check: impl Fn(Answer, u16, &Row)) {
+    for row @ (_, _, statuses, headers, body, _) in ANSWERS {
+        for status in *statuses {
+            check(answer(*status, headers, *body), *status, row);
+        }
+    }
+}
+
+/// Alexa gets the sentence or the type of error, the log the cause and the answer; nothing is sent twice.
+#[test]
+fn each_answer_leads_to_its_fault() {
+    each_answer(|answer, status, (sentence, _, _, _, body, log_parts)| {
+        let home = Home::start(None, move |_| ready(answer.clone()));
+        let relay = home.relay(&[]);
+        relay.assert_all_fail(&EVENTS, sentence, &format!("{log_parts} … status {status}"));
+        assert_eq!((home.requests().len(), home.checks().len()), (4, 1), "{status} {body}");
+        assert!(!relay.log().contains("It was not sent again"), "there is an answer");
+    });
+}
+
+/// A check gets none of these answers, or names another fault.
+#[test]
+fn unusable_answers_are_named() {
+    let (twice, half) = ([ANSWER, ANSWER].concat(), &ANSWER[..40]);
+    let too_large = format!("\"{}\"", "a".repeat(6 << 20));
+    let wrong_object = r#"{"version":"1.0","response":null,"event":[{}]}"#;
+    for (sentence, status, body, log_parts) in [
+        (WRONG_ADDRESS, 405, "405: Method Not Allowed", "something in front of it changes the path or the method"),
+        (WRONG_ADDRESS, 200, "", "it is empty"),
+        (BAD_ANSWER, 200, "hello there", "not JSON … it says: hello there"),
+        (BAD_ANSWER, 200, &twice, "not JSON"),
+        (BAD_ANSWER, 200, half, "not JSON: EOF"),
+        (BAD_ANSWER, 200, "null", "no reply for Alexa"),
+        (BAD_ANSWER, 200, "{}", "no reply for Alexa"),
+        (BAD_ANSWER, 200, wrong_object, "no reply for Alexa"),
+        (BAD_ANSWER, 200, &too_large, "6 MB"),
+    ] {
+        let home = Home::answering(answer(status, &[], body.to_owned()));
+        let (relay, log_parts) = (home.relay(&[]), format!("{log_parts} … status {status}"));
+        relay.assert_all_fail(&["locate-intent", "smart-home-turn-on"], sentence, &log_parts);
+        assert!(!body.starts_with('{') || !relay.log().contains("it says"), "it may be private: {}", relay.log());
+    }
+    for (name, other) in [("launch-request", EVENT), ("smart-home-turn-on", ANSWER)] {
+        Home::saying(other).relay(&[]).assert_fails(&event(name), BAD_ANSWER, "no reply for Alexa");
+    }
+    // Home Assistant answers a GET with 405.
+    let home = Home::start(None, |_| ready(answer(200, &[], ANSWER)));
+    home.relay(&[]).assert_fails(&event("without-token"), WRONG_ADDRESS, "not Home Assistant's");
+
+    let head = "HTTP/1.1 200 OK\r\n";
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{too_large}\r\n0\r\n\r\n", too_large.len());
+    let cut_short = format!("{head}content-length: 200\r\n\r\n{half}");
+    let many_headers = format!("{head}{}\r\n{ANSWER}", "set-cookie: a=b\r\n".repeat(120));
+    for (bytes, log_parts) in [
+        (chunked.as_bytes(), "6 MB … filter: under smart_home:"),
+        (b"HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 2\r\n\r\n{}", "headers that cannot be read … add_header"),
+        (many_headers.as_bytes(), "more than 100 lines"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":\"\xff\"}", "not JSON"),
+        (cut_short.as_bytes(), "before the whole answer came … may have done what was asked … status 200"),
+        // What Home Assistant and HAProxy do when they expect TLS, and what filters do.
+        (b"", "before the whole answer came … let it begin with https:// … return 444 … It was not sent again"),
+    ] {
+        let home = Home::answering(Answer::Raw(bytes.to_vec()));
+        home.relay(&[]).assert_fails(&event("launch-request"), BAD_ANSWER, log_parts);
+        assert_eq!(home.requests().len(), 1, "one POST");
+    }
+}
 
 #[test]
 fn unusable_token_asks_to_link_the_account() {
     let home = Home::saying(ANSWER);
-    let no_header = ["characters that no HTTP header may have", "Access Token URI"];
+    let relay = home.relay(&[]);
     for (token, log_parts) in [
-        ("a\\r\\nX-Forwarded-For: 1.2.3.4", no_header),
-        ("schl\u{fc}ssel", no_header),
-        ("Atza|IwEBIJ0nq8", ["leads to Login with Amazon", "/auth/authorize"]),
-        ("Atza\\u007cIwEBIJ0nq8\u{e9}", ["leads to Login with Amazon", "/auth/token"]),
+        ("", "has no access token: the way to Home Assistant is clear, it answered in"),
+        ("a\\r\\nX-Forwarded-For: 1.2.3.4", "characters that no HTTP header may have … Access Token URI"),
+        ("schl\u{fc}ssel", "characters that no HTTP header may have"),
+        ("Atza|IwEBIJ0nq8", "leads to Login with Amazon … /auth/authorize … /auth/token"),
+        ("Atza\\u007cIwEBIJ0nq8\u{e9}", "leads to Login with Amazon"),
     ] {
-        let event = event("launch-request").replace(TOKEN, token);
-        assert_says(&Relay::to(&home.url()), &event, LINK, &log_parts);
+        for name in ["launch-request", "smart-home-turn-on"] {
+            relay.assert_fails(&event(name).replace(TOKEN, token), LINK, log_parts);
+        }
     }
-    assert_eq!(home.connections(), 0);
+    assert!(home.requests().is_empty());
+    let paths: Vec<_> = home.checks().iter().map(|check| check.uri().to_string()).collect();
+    assert_eq!(paths, ["/api/alexa", "/auth/token", "/api/alexa/smart_home", "/auth/token"]);
 }
 
 #[test]
-fn refusals_of_home_assistant_are_named() {
-    assert_answers(&[
-        (PROXY_NOT_TRUSTED, 400, &[], "400: Bad Request", "Trusted proxies"),
-        (BANNED, 403, &CLOUDFLARE, "403: Forbidden", "ip_bans.yaml"),
-        (ALEXA_NOT_ENABLED, 404, &[], "404: Not Found", "add the line alexa:"),
-        (ALEXA_NOT_ENABLED, 404, &[], "404: Not Found", "Invalid config"),
-        (BAD_ANSWER, 500, &[], "500 Internal Server Error", "internal error"),
-    ]);
-    for headers in [&[][..], &[OWN_401]] {
-        assert_event_answers(EVENTS[0], &[(LINK, 401, headers, "401: Unauthorized", "leave the made-up token empty")]);
-    }
+fn refused_long_lived_token_is_named() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
-    assert_says(&relay, &event("without-token"), LINK, &["refused LONG_LIVED_ACCESS_TOKEN"]);
+    let relay = home.relay(&[("LONG_LIVED_ACCESS_TOKEN", LONG_LIVED_TOKEN)]);
+    relay.assert_fails(&event("without-token"), LINK, "refused LONG_LIVED_ACCESS_TOKEN");
     assert!(home.checks().is_empty());
 }
 
@@ -98,219 +225,33 @@ fn refusals_of_home_assistant_are_named() {
 fn path_in_base_url_is_named() {
     let home = Home::start(None, |_| ready(answer(404, &[], "404: Not Found")));
     for path in ["/api", "/api/alexa", "/api/alexa/smart_home/", "/lovelace/0", "/homeassistant"] {
-        let relay = Relay::to(&(home.url() + path));
-        for event in EVENTS.map(event) {
-            assert_says(&relay, &event, WRONG_ADDRESS, &["nothing at the path in BASE_URL", "status 404"]);
-        }
-        assert!(relay.reply(event("smart-home-turn-on")).contains("BRIDGE_UNREACHABLE"), "{path}");
+        let log_parts = "nothing at the path in BASE_URL … status 404";
+        Relay::to(&(home.url() + path)).assert_all_fail(&EVENTS, WRONG_ADDRESS, log_parts);
     }
 }
 
 #[test]
-fn firewalls_and_logins_in_front_are_named() {
-    let login = "https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret";
-    let location = "location: https://me.cloudflareaccess.com/cdn-cgi/access/login/home\"";
-    let no_certificate = "<html><h1>400 Bad Request</h1>No required SSL certificate was sent</html>";
-    let bad_certificate = "<html><h1>400 Bad Request</h1>The SSL certificate error</html>";
-    assert_answers(&[
-        (
-            FIREWALL,
-            401,
-            &[("www-authenticate", "Basic realm=home"), HTML],
-            "<html>401</html>",
-            "Home Assistant wants a login",
-        ),
-        (FIREWALL, 401, &[("www-authenticate", "Bearer")], "401: Unauthorized", "www-authenticate: Bearer"),
-        (FIREWALL, 401, &[], "", "Home Assistant wants a login"),
-        (FIREWALL, 401, &NGINX, "<html>401</html>", "answered 401 with a page of its own"),
-        (FIREWALL, 401, &[OWN_401, HTML], "<html>401</html>", "answered 401 with a page of its own"),
-        (FIREWALL, 302, &[("location", login)], "", "wants a login"),
-        (FIREWALL, 302, &[("location", login)], "", location),
-        (FIREWALL, 403, &CLOUDFLARE, "error code: 1020", "cf-ray: 8a1b2c3d4e5f-FRA"),
-        (FIREWALL, 200, &CHALLENGE, "<html>Just a moment...</html>", "cf-mitigated: challenge"),
-        (FIREWALL, 503, &[HTML], "<!DOCTYPE html><title>Just a moment...</title>", "Bot Fight Mode"),
-        (FIREWALL, 403, &[], "not you", "IP Access rule"),
-        (FIREWALL, 429, &[], "", "rate limit"),
-        (INSECURE, 400, &[], no_certificate, "requires a client certificate"),
-        (INSECURE, 400, &[], bad_certificate, "refused the certificate of CLIENT_CERTIFICATE"),
-    ]);
-}
-
-#[test]
-fn wrong_addresses_are_named() {
-    let https = "let BASE_URL begin with https";
-    let moved = [("location", "https://home.example.org/api/alexa")];
-    let ordinary = "<html><script src=/cdn-cgi/challenge-platform/scripts/jsd/main.js></script></html>";
-    let ngrok = [("ngrok-error-code", "ERR_NGROK_3200"), HTML];
-    let offline = "ngrok-error-code: ERR_NGROK_3200";
-    assert_answers(&[
-        (WRONG_ADDRESS, 404, &CLOUDFLARE, ordinary, "not Home Assistant's"),
-        (UNREACHABLE, 503, &CLOUDFLARE, ordinary, "got no answer from it"),
-        (UNREACHABLE, 404, &ngrok, "<html>The endpoint is offline.</html>", offline),
-        (WRONG_ADDRESS, 404, &[("ngrok-error-code", "ERR_NGROK_6024")], "<html>", "not Home Assistant's"),
-        (INSECURE, 525, &CLOUDFLARE, "error code: 525", "Cloudflare cannot connect securely"),
-        (INSECURE, 526, &CLOUDFLARE, "<html>", "Full instead of Full (strict)"),
-        (BAD_ANSWER, 400, &NGINX, "<html>400</html>", "large_client_header_buffers"),
-        (BAD_ANSWER, 400, &[], "400: Bad Request, sorry", "Trusted proxies"),
-        (BAD_ANSWER, 413, &NGINX, "<html>413 Request Entity Too Large</html>", "client_max_body_size"),
-        (WRONG_ADDRESS, 421, &[], "Misdirected Request", "does not serve the name"),
-        (WRONG_ADDRESS, 302, &[("location", "https://www.example.org/")], "", "redirects"),
-        (WRONG_ADDRESS, 405, &[], "<html>", "not Home Assistant's"),
-        (WRONG_ADDRESS, 301, &moved, "", "location: https://home.example.org/api/alexa"),
-        (WRONG_ADDRESS, 400, &[], "<html>The plain HTTP request was sent to HTTPS port</html>", https),
-        (WRONG_ADDRESS, 400, &[], "Client sent an HTTP request to an HTTPS server.\n", https),
-        (WRONG_ADDRESS, 400, &[], "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />", https),
-        (WRONG_ADDRESS, 200, &[], "<!DOCTYPE html><title>Home Assistant</title>", "not Home Assistant's"),
-        (WRONG_ADDRESS, 200, &[HTML], "Home Assistant", "content-type: text/html"),
-        (WRONG_ADDRESS, 200, &[("server", "Caddy")], " \r\n", "server: Caddy"),
-        (BAD_ANSWER, 500, &NGINX, "<html>500</html>", "500 with a page of its own"),
-        (BAD_ANSWER, 500, &[], "Internal Server Error", "forward-auth fails"),
-        (BAD_ANSWER, 304, &[], "", "not one that Home Assistant gives"),
-        (BAD_ANSWER, 418, &[], "", "not one that Home Assistant gives"),
-        (BAD_ANSWER, 519, &[], "", "internal error"),
-    ]);
-    // Home Assistant answers a GET with 405.
-    let home = Home::start(None, |_| ready(answer(200, &[], ANSWER)));
-    assert_says(&Relay::to(&home.url()), &event("without-token"), WRONG_ADDRESS, &["not Home Assistant's"]);
-}
-
-#[test]
-fn gateway_errors_are_named() {
-    let remedy = "script.turn_on";
-    let bad_gateway = |status| -> Case { (UNREACHABLE, status, &[], "<html>", "got no answer from it") };
-    assert_answers(&[502, 503, 520, 522, 523, 530].map(bad_gateway));
-    assert_answers(&[
-        (UNREACHABLE, 502, &[("server", "Apache/2.4.57"), ("via", "1.1 home")], "<html>502</html>", "via: 1.1 home"),
-        (PROXY_TIMEOUT, 504, &[], "<html>", remedy),
-        (PROXY_TIMEOUT, 524, &[], "<html>", remedy),
-    ]);
-    let home = Home::start(None, |_| async {
-        sleep(Duration::from_millis(1_200)).await;
-        answer(502, &[("server", "Apache/2.4.57 (Debian)")], "<html>502 Proxy Error</html>")
-    });
-    assert_says(&Relay::to(&home.url()), &event("launch-request"), PROXY_TIMEOUT, &[remedy]);
-}
-
-#[test]
-fn unusable_answers_are_named() {
-    let (twice, half) = ([ANSWER, ANSWER].concat(), &ANSWER[..40]);
-    let too_large = format!("\"{}\"", "a".repeat(6 << 20));
-    assert_event_answers(
-        EVENTS[0],
-        &[
-            (BAD_ANSWER, 200, &[], &twice, "not JSON"),
-            (BAD_ANSWER, 200, &[], half, "not JSON: EOF"),
-            (BAD_ANSWER, 200, &[], "null", "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], "{}", "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":null}"#, "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], r#"{"version":"1.0","response":[{}]}"#, "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], EVENT, "no reply for Alexa"),
-            (BAD_ANSWER, 200, &[], &too_large, "6 MB"),
-        ],
-    );
-    let head = "HTTP/1.1 200 OK\r\n";
-    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{too_large}\r\n0\r\n\r\n", too_large.len());
-    let cut_short = format!("{head}content-length: 200\r\n\r\n{half}");
-    let many_headers = format!("{head}{}\r\n{ANSWER}", "set-cookie: a=b\r\n".repeat(120));
-    for (bytes, log_parts) in [
-        (chunked.as_bytes(), ["6 MB", "filter: under smart_home:"]),
-        (b"HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 2\r\n\r\n{}", ["headers that cannot be read", "add_header"]),
-        (many_headers.as_bytes(), ["more than 100 lines", "add_header"]),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"a\":\"\xff\"}", ["not JSON", ""]),
-        (cut_short.as_bytes(), ["before the whole answer came", "status 200"]),
-        // What Home Assistant and HAProxy do when they expect TLS.
-        (b"", ["before the whole answer came", "let it begin with https://"]),
-    ] {
-        let home = Home::answering(Answer::Raw(bytes.to_vec()));
-        assert_says(&Relay::to(&home.url()), &event("launch-request"), BAD_ANSWER, &log_parts);
-        assert_eq!(home.requests().len(), 1, "one POST");
+fn redirect_to_itself_is_named() {
+    for (start, end) in [("", ""), ("", "/"), ("http://HOST", "/")] {
+        let home = Home::start(None, move |request| {
+            let host = request.headers()["host"].to_str().expect("text");
+            let location = start.replace("HOST", host) + request.uri().path() + end;
+            ready(answer(301, &[("location", &location)], ""))
+        });
+        home.relay(&[]).assert_all_fail(&EVENTS, WRONG_ADDRESS, "redirects to itself … Full instead of Flexible");
     }
 }
 
+/// Apache answers 502 when its time is up.
 #[test]
-fn failed_connections_are_named() {
-    let plain = Home::answering(Answer::Silence);
-    let secure = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
-    let ssh = Home::start(None, |_| ready(Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())));
-    let closing = Home::raw(|_| ready(()));
-    // As Home Assistant Cloud does while the home is not connected.
-    let hanging_up = Home::raw(|mut stream| async move {
-        let _ = stream.read(&mut [0; 8192]).await;
-    });
-    let alerting = |alert: AlertDescription| {
-        Home::raw(move |mut stream| async move {
-            let _ = stream.read(&mut [0; 8192]).await;
-            let _ = stream.write_all(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, alert.into()]).await;
-            pending::<()>().await;
-        })
-    };
-    let [failure, denying] = [AlertDescription::HandshakeFailure, AlertDescription::AccessDenied].map(alerting);
-    let silent = silent_home();
-    let off = Home::raw(|_| ready(()));
-    let _queue = off.server.drop_syns();
-    let off_url = off.url().replace("localhost", "127.0.0.1");
-    let https = |home: &Home| home.url().replace("http:", "https:");
-    let cases = [
-        ("https://home.invalid".to_owned(), UNREACHABLE, ["has no address", "dynamic DNS"]),
-        ("http://127.0.0.1:1".to_owned(), UNREACHABLE, ["nobody listens", "present IPv4 address"]),
-        // The broadcast address: no packet leaves this machine.
-        ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, ["nobody answers", "public address"]),
-        (off_url.clone(), UNREACHABLE, ["nobody answers", "present IPv4 address"]),
-        (https(&silent), UNREACHABLE, ["does not answer over TLS", "a smaller MTU"]),
-        (ssh.url(), WRONG_ADDRESS, ["does not speak plain HTTP", ""]),
-        (https(&plain), WRONG_ADDRESS, ["does not speak TLS", "let BASE_URL begin with http://"]),
-        (secure.url().replace("https:", "http:"), WRONG_ADDRESS, ["not speak plain HTTP", "begin with https://"]),
-        (https(&failure), INSECURE, ["TLS 1.2 or 1.3", "Edge Certificates"]),
-        (https(&denying), INSECURE, ["refused a secure connection", "may accept only some addresses"]),
-        (https(&hanging_up), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
-        (https(&closing), UNREACHABLE, ["before a secure connection was made", "with Home Assistant Cloud"]),
-        (secure.url(), INSECURE, ["self-signed", ""]),
-    ];
-    let events = EVENTS.map(event);
-    at_once(events.iter().flat_map(|event| cases.iter().map(move |case| (event, case))), |(event, case)| {
-        let (base_url, sentence, log_parts) = case;
-        let relay = Relay::to(base_url);
-        assert_says(&relay, event, sentence, log_parts);
-        assert!(!relay.log().contains("for url"), "people publish their logs: {}", relay.log());
-        match base_url.as_str() {
-            url if url == off_url => assert!((4_000..6_300).contains(&relay.ms()), "one address gets 4 s"),
-            "http://127.0.0.1:1" if event == &events[0] => assert!(relay.ms() >= 300, "it is tried again"),
-            _ => {}
-        }
-    });
-    // The time is up before the connection stands.
-    for (base_url, cause) in [(off.url(), "nobody answers"), (https(&silent), "does not answer over TLS")] {
-        let relay = Relay::to(&base_url);
-        let speech = speech(&relay.invoke_by(&events[0], millis_from_now(1_000)).reply());
-        assert!(speech.starts_with(UNREACHABLE), "{speech}");
-        relay.log_with(cause);
+fn late_502_of_apache_is_a_timeout() {
+    for (server, sentence) in [("Apache/2.4.57 (Debian)", PROXY_TIMEOUT), ("nginx", UNREACHABLE)] {
+        let home = Home::start(None, move |_| async move {
+            sleep(Duration::from_millis(1_200)).await;
+            answer(502, &[("server", server)], "<html>502 Proxy Error</html>")
+        });
+        home.relay(&[]).assert_fails(&event("launch-request"), sentence, "status 502");
     }
-}
-
-/// Although the connection before had a handshake.
-#[test]
-fn home_that_goes_off_is_not_blamed_on_tls() {
-    let last = answer(200, &[("connection", "close")], ANSWER);
-    let home = Home::over_tls(Identity::self_signed().server(), last);
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
-    assert_eq!(relay.reply(event("launch-request")), ANSWER);
-    let _queue = home.server.drop_syns();
-    relay.invoke_by(event("launch-request"), millis_from_now(1_000));
-    relay.log_with("nobody answers at BASE_URL's address");
-}
-
-/// A proxy passes on what the https port behind it says.
-#[test]
-fn plain_http_behind_https_is_the_proxys() {
-    let page = answer(400, &NGINX, "<html>The plain HTTP request was sent to HTTPS port</html>");
-    let home = Home::over_tls(Identity::self_signed().server(), page);
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
-    assert_says(
-        &relay,
-        &event("launch-request"),
-        UNREACHABLE,
-        &["got no answer from it", "its right address and port"],
-    );
 }
 
 /// It accepts connections, and never reads.
@@ -321,39 +262,112 @@ fn silent_home() -> Home {
     })
 }
 
-/// When the time is up before the second try has failed.
 #[test]
-fn fault_of_the_first_try_is_named() {
-    let home = silent_home();
-    home.server.close_next();
-    let relay = Relay::to(&home.url().replace("http:", "https:"));
-    let speech = speech(&relay.invoke_by(event("launch-request"), millis_from_now(2_000)).reply());
-    assert!(speech.starts_with(UNREACHABLE), "{speech}");
-    assert_eq!(home.connections(), 2);
-    relay.log_with("closed before a secure connection was made");
+fn failed_connections_are_named() {
+    // Alerts: handshake_failure and access_denied.
+    const FAILURE: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
+    const DENIED: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 49];
+    let plain = Home::answering(Answer::Silence);
+    let secure = Home::over_tls(Identity::self_signed().server(), Answer::Silence);
+    let ssh = Home::start(None, |_| ready(Answer::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())));
+    let closing = Home::raw(|_| ready(()));
+    let greeting = Home::raw(|mut stream| async move {
+        let _ = stream.write_all(b"220 mail.example.org ESMTP\r\n").await;
+        let _ = stream.read(&mut [0; 8192]).await;
+    });
+    // Writes this once the relay has written, and closes.
+    let writing = |bytes: &'static [u8]| {
+        Home::raw(move |mut stream| async move {
+            let _ = stream.read(&mut [0; 8192]).await;
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+            // Else the kernel would send a reset, and the relay lose the bytes.
+            let _ = stream.read(&mut [0; 8192]).await;
+        })
+    };
+    // Home Assistant Cloud hangs up while the home is not connected.
+    let (failure, denying, hanging_up) = (writing(FAILURE), writing(DENIED), writing(b""));
+    let (silent, off) = (silent_home(), silent_home());
+    let _queue = off.server.drop_syns();
+    let off_url = off.url().replace("localhost", "127.0.0.1");
+    let https = |home: &Home| home.url().replace("http:", "https:");
+    let cases = [
+        ("https://home.invalid".to_owned(), UNREACHABLE, "has no address … dynamic DNS"),
+        ("http://127.0.0.1:1".to_owned(), UNREACHABLE, "nobody listens … present IPv4 address"),
+        // The broadcast address: no packet leaves this machine.
+        ("http://255.255.255.255:8123".to_owned(), UNREACHABLE, "nobody answers … public address"),
+        (off_url.clone(), UNREACHABLE, "nobody answers … present IPv4 address"),
+        (https(&silent), UNREACHABLE, "does not answer over TLS … a smaller MTU"),
+        (ssh.url(), WRONG_ADDRESS, "does not speak plain HTTP"),
+        (greeting.url(), WRONG_ADDRESS, "does not speak plain HTTP"),
+        (https(&plain), WRONG_ADDRESS, "does not speak TLS … let BASE_URL begin with http://"),
+        (secure.url().replace("https:", "http:"), WRONG_ADDRESS, "not speak plain HTTP … begin with https://"),
+        (https(&failure), INSECURE, "TLS 1.2 and 1.3 … Edge Certificates"),
+        (https(&denying), INSECURE, "refused a secure connection … may accept only some addresses"),
+        (https(&hanging_up), UNREACHABLE, "before a secure connection was made … Home Assistant Cloud"),
+        (https(&closing), UNREACHABLE, "before a secure connection was made … Tailscale Funnel"),
+        (secure.url(), INSECURE, "self-signed"),
+    ];
+    let events = ["launch-request", "without-token", "smart-home-turn-on"];
+    at_once(events.iter().flat_map(|name| cases.iter().map(move |case| (*name, case))), |(name, case)| {
+        let (base_url, sentence, log_parts) = case;
+        let relay = Relay::to(base_url);
+        relay.assert_fails(&event(name), sentence, log_parts);
+        let log = relay.log();
+        assert!(!log.contains("for url"), "people publish their logs: {log}");
+        assert!(!log.contains("It was not sent again"), "nothing was sent: {log}");
+        match base_url.as_str() {
+            url if url == off_url => assert!((4_000..6_300).contains(&relay.ms()), "one address gets 4 s"),
+            "http://127.0.0.1:1" if name != "without-token" => assert!(relay.ms() >= 300, "it is tried again"),
+            _ => {}
+        }
+    });
+    // The time is up before the connection stands.
+    for (base_url, cause) in [(off.url(), "nobody answers"), (https(&silent), "does not answer over TLS")] {
+        Relay::to(&base_url).assert_fails_in(1_000, &event("launch-request"), UNREACHABLE, cause);
+    }
+    // And before the second try has failed: the first one's fault is named.
+    silent.server.close_next(1);
+    let relay = Relay::to(&https(&silent));
+    relay.assert_fails_in(2_000, &event("launch-request"), UNREACHABLE, "closed before a secure connection was made");
 }
 
+/// What an earlier connection showed, or one over TLS, is no reason to blame TLS or its lack.
 #[test]
-fn closed_tls_connection_is_not_called_plain() {
+fn tls_is_blamed_only_where_it_may_be() {
+    let home_over_tls = |answer| Home::over_tls(Identity::self_signed().server(), answer);
+    let insecure = [("NOT_VERIFY_SSL", "1")];
+    let home = home_over_tls(answer(200, &[("connection", "close")], ANSWER));
+    let relay = home.relay(&insecure);
+    assert_eq!(relay.reply(event("launch-request")), ANSWER);
+    let _queue = home.server.drop_syns();
+    relay.assert_fails_in(1_000, &event("launch-request"), UNREACHABLE, "nobody answers at BASE_URL's address");
+
+    // A proxy passes on what the https port behind it says.
+    let home = home_over_tls(answer(400, NGINX, "<html>The plain HTTP request was sent to HTTPS port</html>"));
+    let log_parts = "got no answer from it … its right address and port";
+    home.relay(&insecure).assert_fails(&event("launch-request"), UNREACHABLE, log_parts);
+
     for answer in ["", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
-        let home = Home::over_tls(Identity::self_signed().server(), Answer::Raw(answer.into()));
-        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
-        relay.reply(event("launch-request"));
+        let home = home_over_tls(Answer::Raw(answer.into()));
+        let relay = home.relay(&insecure);
+        relay.assert_fails(&event("launch-request"), BAD_ANSWER, "");
         let log = relay.end();
         let line = log.lines().last().expect("a line");
         assert!(!line.contains("begin with http") && !line.contains("begins with http"), "{answer}: {line}");
     }
 }
 
+/// A check does nothing at home.
 #[test]
 fn unanswered_check_is_named() {
     let home = Home::start(None, |_| ready(Answer::Silence));
-    let relay = Relay::to(&home.url());
-    let speech = speech(&relay.invoke_by(event("without-token"), millis_from_now(1_000)).reply());
-    assert!(speech.starts_with(UNREACHABLE), "{speech}");
-    assert!(relay.end().contains("nothing has answered at BASE_URL in time"));
+    let fault = "nothing has answered at BASE_URL in time";
+    home.relay(&[]).assert_fails_in(1_000, &event("without-token"), UNREACHABLE, fault);
     let home = Home::start(None, |_| ready(Answer::Raw(Vec::new())));
-    assert_says(&Relay::to(&home.url()), &event("without-token"), BAD_ANSWER, &["before the whole answer came"]);
+    let relay = home.relay(&[]);
+    relay.assert_fails(&event("without-token"), BAD_ANSWER, "before the whole answer came");
+    assert!(!relay.log().contains("It was not sent again"), "{}", relay.log());
     assert_eq!(home.checks().len(), 1, "account linking is not checked");
 }
 
@@ -368,7 +382,7 @@ fn alexa_speaks_the_language_of_the_request() {
 #[test]
 fn requests_without_speech_get_an_empty_reply() {
     let home = Home::answering(answer(401, &[], "401: Unauthorized"));
-    let relay = Relay::to(&home.url());
+    let relay = home.relay(&[]);
     let silent = "SessionEndedRequest AudioPlayer.PlaybackStarted PlaybackController.NextCommandIssued \
         System.ExceptionEncountered AlexaSkillEvent.SkillDisabled A.KindToCome";
     for kind in silent.split(' ') {
@@ -378,4 +392,8 @@ fn requests_without_speech_get_an_empty_reply() {
     let reply = relay.reply(event("locate-intent").replace("IntentRequest", "CanFulfillIntentRequest"));
     assert_eq!(reply, r#"{"version":"1.0","response":{"canFulfillIntent":{"canFulfill":"NO"}}}"#);
     assert_eq!(relay.end().matches("refused the access token").count(), 7);
+    let home = Home::answering(answer(202, WAF, ""));
+    let relay = home.relay(&[]);
+    assert_eq!(relay.reply(event("session-ended-request")), r#"{"version":"1.0","response":{}}"#);
+    assert_has(&relay.end(), "a firewall in front");
 }

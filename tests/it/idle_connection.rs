@@ -10,18 +10,18 @@ use crate::support::*;
 /// Longer than the relay keeps an idle connection.
 const LONG: Duration = Duration::from_millis(4_300);
 
-/// Shorter.
+/// As between two sentences.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// A relay that has answered a request and is frozen.
 fn frozen_relay(home: &Home) -> Relay {
-    let relay = Relay::to(&home.url());
+    let relay = home.relay(&[]);
     assert_eq!(relay.reply(event("locate-intent")), ANSWER);
     relay.freeze();
     relay
 }
 
-/// And not after that, even when the function was frozen.
+/// 3 s after its last answer, but not 4.3 s after it; the function is frozen meanwhile.
 #[test]
 fn idle_connection_is_reused_for_four_seconds() {
     at_once([(Duration::from_secs(3), 1), (LONG, 2)], |(idle, connections)| {
@@ -40,7 +40,7 @@ fn new_connection_resumes_the_tls_session() {
     for versions in VERSIONS {
         let server = Identity::self_signed().server_with(versions, None);
         let home = Home::over_tls(server, answer(200, &[("connection", "close")], ANSWER));
-        let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+        let relay = home.relay(&[("NOT_VERIFY_SSL", "1")]);
         for _ in 0..2 {
             assert_eq!(relay.reply(event("locate-intent")), ANSWER);
         }

@@ -8,13 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::*;
 
-/// When a server closes the connection: how many bytes of the request it reads, and how many of its answer it sends.
-const CLOSES: [(&str, usize, usize); 4] = [
-    ("before reading", 0, 0),
-    ("while reading", 64, 0),
-    ("after reading", 8192, 0),
-    ("halfway through its answer", 8192, 60),
-];
+/// When a server closes the connection: before, while or after it reads the request, or halfway through its answer. How
+/// many bytes it reads and sends.
+const CLOSES: [(usize, usize); 4] = [(0, 0), (64, 0), (8192, 0), (8192, 60)];
 
 /// A fake server that answers some requests of a connection, then closes it. Counts the requests that it did not answer.
 fn closing_home(answered: usize, read: usize, sent: usize) -> (Home, &'static AtomicUsize) {
@@ -36,40 +32,31 @@ fn closing_home(answered: usize, read: usize, sent: usize) -> (Home, &'static At
 }
 
 #[test]
-fn closed_new_connection_gets_at_most_one_post() {
-    for (closes, read, sent) in CLOSES {
-        let (home, posts) = closing_home(0, read, sent);
-        let speech = Relay::to(&home.url()).speech(event("locate-intent"));
-        let is_unsent = read == 0 && speech.starts_with(UNREACHABLE);
-        assert!(is_unsent || speech.starts_with(BAD_ANSWER), "{closes}: {speech}");
-        assert_eq!(posts.load(SeqCst), usize::from(read > 0), "{closes}");
-        assert!(home.connections() <= 2, "{closes}: one retry at most");
-    }
-}
-
-#[test]
-fn closed_idle_connection_gets_at_most_one_post() {
-    for (closes, read, sent) in CLOSES {
-        let (home, posts) = closing_home(1, read, sent);
-        let relay = Relay::to(&home.url());
-        assert_eq!(relay.reply(event("locate-intent")), ANSWER);
-        thread::sleep(Duration::from_millis(50));
-        let reply = relay.reply(event("locate-intent"));
-        if read == 0 {
-            assert_eq!(reply, ANSWER, "the relay sees that it is closed, and makes a new one");
-            assert_eq!((posts.load(SeqCst), home.connections()), (0, 2));
-        } else {
-            assert!(speech(&reply).starts_with(BAD_ANSWER), "{closes}: {reply}");
-            assert_eq!((posts.load(SeqCst), home.connections()), (1, 1), "{closes}");
+fn closed_connection_gets_at_most_one_post() {
+    for ((read, sent), answered) in CLOSES.into_iter().flat_map(|close| [(close, 0), (close, 1)]) {
+        let (home, posts) = closing_home(answered, read, sent);
+        let relay = home.relay(&[]);
+        for _ in 0..answered {
+            assert_eq!(relay.reply(event("locate-intent")), ANSWER);
+            thread::sleep(Duration::from_millis(50));
         }
+        let reply = relay.reply(event("locate-intent"));
+        if read == 0 && answered == 1 {
+            assert_eq!(reply, ANSWER, "the relay sees that it is closed, and makes a new one");
+        } else {
+            let is_unsent = read == 0 && speech(&reply).starts_with(UNREACHABLE);
+            assert!(is_unsent || speech(&reply).starts_with(BAD_ANSWER), "{read} {sent}: {reply}");
+        }
+        assert_eq!(posts.load(SeqCst), usize::from(read > 0), "{read} {sent}");
+        assert!(home.connections() <= if read == 0 { 2 } else { 1 }, "one retry at most");
     }
 }
 
 #[test]
 fn interrupted_handshake_is_retried_once() {
     let home = Home::over_tls(Identity::self_signed().server(), answer(200, &[], ANSWER));
-    home.server.close_next();
-    let relay = Relay::start(&[("BASE_URL", &home.url()), ("NOT_VERIFY_SSL", "1")]);
+    home.server.close_next(1);
+    let relay = home.relay(&[("NOT_VERIFY_SSL", "1")]);
     assert_eq!(relay.reply(event("locate-intent")), ANSWER);
     assert_eq!((home.requests().len(), home.connections()), (1, 2));
 }

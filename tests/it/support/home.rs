@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::http::{self, Answer, Request, answer};
+use super::relay::Relay;
 use super::server::Server;
 
 /// An answer of Home Assistant to an intent.
@@ -21,7 +22,7 @@ pub const EVENT: &str =
     r#"{"event":{"header":{"namespace":"Alexa","name":"Response","payloadVersion":"3"},"payload":{}}}"#;
 
 /// The token of a request that [`Home::slow`] answers late.
-pub const SLOW: &str = "example-slow-token";
+pub const SLOW: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiI5ZDBiN2M2YTVlNGY0MzIxOGY2ZTVkNGMzYjJhMTkwOCIsImlhdCI6MTc2NDA5NDU5OSwiZXhwIjoyMDc5NDU0NTg4fQ.i-035EjVs_VwJXt5irCDUs_aAzhfivLRiilUx7JoROE";
 
 /// A fake Home Assistant.
 pub struct Home {
@@ -75,17 +76,12 @@ impl Home {
         let server = Server::start(move |stream| {
             let (tls, decide, seen) = (tls.clone(), Arc::clone(&decide), Arc::clone(&seen));
             async move {
-                match tls {
-                    None => http::serve(stream, &*decide).await,
-                    Some(tls) => {
-                        if let Ok(stream) = tls.accept(stream).await {
-                            let (_, tls) = stream.get_ref();
-                            let kind = tls.handshake_kind().expect("the handshake is over");
-                            seen.lock().unwrap().push((kind, tls.alpn_protocol().map(<[u8]>::to_vec)));
-                            http::serve(stream, &*decide).await;
-                        }
-                    }
-                }
+                let Some(tls) = tls else { return http::serve(stream, &*decide).await };
+                let Ok(stream) = tls.accept(stream).await else { return };
+                let (_, tls) = stream.get_ref();
+                let kind = tls.handshake_kind().expect("the handshake is over");
+                seen.lock().unwrap().push((kind, tls.alpn_protocol().map(<[u8]>::to_vec)));
+                http::serve(stream, &*decide).await;
             }
         });
         Self { server, scheme, requests, handshakes }
@@ -112,6 +108,11 @@ impl Home {
     /// The value for `BASE_URL`.
     pub fn url(&self) -> String {
         format!("{}://localhost:{}", self.scheme, self.server.port)
+    }
+
+    /// The program with this home and these other settings.
+    pub fn relay(&self, settings: &[(&str, &str)]) -> Relay {
+        Relay::start(&[&[("BASE_URL", &*self.url())], settings].concat())
     }
 
     /// The POSTs so far.

@@ -4,6 +4,7 @@ use std::future::pending;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::http::HeaderName;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Error, Response};
@@ -61,4 +62,11 @@ pub async fn serve<F: Future<Output = Answer>>(
             let _ = stream.flush().await;
         }
     }
+}
+
+/// The names of a request's headers, sorted.
+pub fn header_names(request: &Request) -> String {
+    let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    names.join(" ")
 }

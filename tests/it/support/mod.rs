@@ -16,16 +16,22 @@ use std::path::Path;
 use std::thread;
 
 pub use home::{ANSWER, EVENT, Home, SLOW};
-pub use http::{Answer, answer};
+pub use http::{Answer, answer, header_names};
 pub use relay::{Outcome, Relay, millis_from_now, program, speech};
 pub use sentences::*;
 pub use tls::{CA, Ca, EXPIRED, Identity, VERSIONS, YEARS};
 
-/// The access token of the events in events/.
-pub const TOKEN: &str = "example-access-token";
+/// The access token of the events of [`event`], as Home Assistant makes them.
+pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiIyYzVlOGYxYTliN2Q0MDYzYTFmMmUzZDRjNWI2YTc5OCIsImlhdCI6MTc2NDA5NDU4OCwiZXhwIjoyMDc5NDU0NTg4fQ.8wbOTbO_l8mnXYAXfRZ9DhxJhQxuqYtvMDe-JWa9m74";
 
-/// A long-lived access token, as Home Assistant makes them.
+/// A long-lived access token.
 pub const LONG_LIVED_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiI4NDc2YTUzNmU5ZjQ0MWU4OTczOTAwMDAwMDAwMDAwMSIsImlhdCI6MTc2NDA5NDU4OCwiZXhwIjoyMDc5NDU0NTg4fQ.8NnqXcO4B7s1hJxPtmZ5vVbKQkD0yW3aFz-uEeL_6GA";
+
+/// Amazon's token in the events of [`event`]. It begins like those that Home Assistant must not get.
+pub const AMAZONS_TOKEN: &str = "Atza|IwEBIJ0nq8Zk3vQm4T7uYbXc1LdRfWgHs2";
+
+/// The code of an `AcceptGrant` in the events of [`event`]: Amazon's may be 20 letters.
+pub const GRANT_CODE: &str = "ANcUvgLIBkZsrdPCFbfX";
 
 /// The endpoint of Amazon's API in the events of [`event`]: no test calls Amazon.
 pub const API_ENDPOINT: &str = "https://amazon.invalid";
@@ -34,7 +40,8 @@ pub const API_ENDPOINT: &str = "https://amazon.invalid";
 pub fn event(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name).with_extension("json");
     let event = fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()));
-    event.replace("https://api.amazonalexa.com", API_ENDPOINT)
+    let event = event.replace("https://api.amazonalexa.com", API_ENDPOINT).replace("example-access-token", TOKEN);
+    event.replace("example-api-access-token", AMAZONS_TOKEN).replace("example-grant-code", GRANT_CODE)
 }
 
 /// The name and the text of every event in events/.
@@ -70,4 +77,11 @@ pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + 
             scope.spawn(|| check(case));
         }
     });
+}
+
+/// Checks that a text has all of these parts, written with " … " between them.
+pub fn assert_has(text: &str, parts: &str) {
+    for part in parts.split(" … ") {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
 }

@@ -9,13 +9,14 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::http::{self, Answer, Request, answer};
 use super::server::Server;
+use super::{BAD_ANSWER, LATE, LINK, assert_has, event};
 
 /// The program, started as Lambda starts it, and ended on drop.
 pub struct Relay {
@@ -111,6 +112,38 @@ impl Relay {
         speech(&self.reply(event))
     }
 
+    /// Checks that an event fails: Alexa says this sentence and nothing else, or for a directive gets its type of error, and
+    /// the last line of the log has a cause, a remedy and these parts.
+    pub fn assert_fails(&self, event: &str, sentence: &str, log_parts: &str) {
+        self.assert_fails_in(10_000, event, sentence, log_parts);
+    }
+
+    /// The same for an invocation that may take this time, in ms.
+    pub fn assert_fails_in(&self, ms: u64, event: &str, sentence: &str, log_parts: &str) {
+        let reply = self.invoke_by(event, millis_from_now(ms)).reply();
+        let [event, reply]: [Value; 2] = [event, &reply].map(|text| serde_json::from_str(text).expect("JSON"));
+        let log = self.log();
+        let directive = event.get("directive").filter(|directive| directive.is_object());
+        let expected = if let Some(directive) = directive {
+            let message = reply["event"]["payload"]["message"].as_str().unwrap_or_default();
+            assert!(message.len() > 20, "{reply}\n{log}");
+            error_response(directive, sentence, message, &self.request_id())
+        } else {
+            let text = reply["response"]["outputSpeech"]["text"].as_str().unwrap_or_default();
+            assert!(text.starts_with(sentence), "{reply}\n{log}");
+            speaking(text, sentence == LINK)
+        };
+        assert_eq!(reply, expected, "{log}");
+        assert_has(log.lines().last().expect("a line"), &format!("cause= … remedy= … {log_parts}"));
+    }
+
+    /// The same for these events of events/.
+    pub fn assert_all_fail(&self, names: &[&str], sentence: &str, log_parts: &str) {
+        for name in names {
+            self.assert_fails(&event(name), sentence, log_parts);
+        }
+    }
+
     /// Sends an event, and does not wait for the outcome.
     pub fn send(&self, event: impl AsRef<[u8]>, deadline_ms: u128) {
         self.invocations.fetch_add(1, SeqCst);
@@ -130,17 +163,19 @@ impl Relay {
 
     /// Waits for the first call of the Runtime API for which `pick` returns something.
     pub fn wait_for<T>(&self, pick: impl Fn(Report) -> Option<T>) -> T {
+        self.wait("answer", || self.reports.recv_timeout(Duration::from_millis(500)).ok().and_then(&pick))
+    }
+
+    /// Calls `poll` until it returns something. Panics if the program has ended, or after 20 s.
+    fn wait<T>(&self, what: &str, poll: impl Fn() -> Option<T>) -> T {
         let start = Instant::now();
         loop {
-            if let Ok(report) = self.reports.recv_timeout(Duration::from_millis(500)) {
-                if let Some(picked) = pick(report) {
-                    return picked;
-                }
-            } else {
-                self.proc("stat");
-                let is_over = start.elapsed() > Duration::from_secs(20);
-                assert!(!is_over, "the program gave no answer; its log:\n{}", self.log());
+            if let Some(found) = poll() {
+                return found;
             }
+            self.proc("stat");
+            assert!(start.elapsed() < Duration::from_secs(20), "no {what:?}; the log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -158,29 +193,19 @@ impl Relay {
 
     /// Waits until the log has this text.
     pub fn log_with(&self, text: &str) -> String {
-        let start = Instant::now();
-        loop {
-            let log = self.log();
-            if log.contains(text) {
-                return log;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "{text:?} is not in the log:\n{log}");
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.wait(text, || Some(self.log()).filter(|log| log.contains(text)))
     }
 
     /// Ends the program; returns all its output.
     pub fn end(mut self) -> String {
-        self.kill();
+        self.program.kill().and_then(|()| self.program.wait()).expect("its state is known");
         self.log()
     }
 
     /// Freezes the program, as Lambda does between two events.
     pub fn freeze(&self) {
         self.signal("STOP");
-        while !self.proc("stat").contains(") T ") {
-            thread::sleep(Duration::from_millis(1));
-        }
+        self.wait("freeze", || self.proc("stat").contains(") T ").then_some(()));
     }
 
     /// Lets the program continue.
@@ -195,20 +220,6 @@ impl Relay {
         line.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("a number")
     }
 
-    /// The time until its next timer expires, from the arguments of the `epoll_wait` in which it sleeps.
-    pub fn next_timer(&self) -> Duration {
-        loop {
-            let syscall = self.proc("syscall");
-            let arguments: Vec<_> = syscall.split_whitespace().collect();
-            // epoll_wait and epoll_pwait of x86_64, epoll_pwait of arm64.
-            if let ["232" | "281" | "22", _, _, _, timeout, ..] = arguments[..] {
-                let timeout = timeout.trim_start_matches("0x");
-                return Duration::from_millis(u64::from_str_radix(timeout, 16).expect("a hexadecimal number"));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     /// A file of /proc/PID. Panics if the program has ended.
     fn proc(&self, file: &str) -> String {
         let read = |file| fs::read_to_string(format!("/proc/{}/{file}", self.program.id())).expect("Linux");
@@ -220,17 +231,43 @@ impl Relay {
         let kill = Command::new("kill").args(["-s", name, &self.program.id().to_string()]).status();
         assert!(kill.expect("kill is there").success());
     }
+}
 
-    fn kill(&mut self) {
+impl Drop for Relay {
+    fn drop(&mut self) {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.kill();
+/// The reply to a request that says this text, and shows a card to link the account.
+fn speaking(text: &str, has_card: bool) -> Value {
+    let mut response = json!({ "outputSpeech": { "type": "PlainText", "text": text }, "shouldEndSession": true });
+    if has_card {
+        response["card"] = json!({ "type": "LinkAccount" });
     }
+    json!({ "version": "1.0", "response": response })
+}
+
+/// The reply to a directive where a request gets this sentence.
+fn error_response(directive: &Value, sentence: &str, message: &str, id: &str) -> Value {
+    let (namespace, error_type) = match (directive["header"]["name"].as_str(), sentence) {
+        (Some("AcceptGrant"), _) => ("Alexa.Authorization", "ACCEPT_GRANT_FAILED"),
+        (_, LINK) => ("Alexa", "INVALID_AUTHORIZATION_CREDENTIAL"),
+        (Some(name), LATE) if name != "Discover" => ("Alexa", "ENDPOINT_UNREACHABLE"),
+        _ if sentence == BAD_ANSWER || sentence.contains(" is not set") => ("Alexa", "INTERNAL_ERROR"),
+        _ => ("Alexa", "BRIDGE_UNREACHABLE"),
+    };
+    let mut event = json!({
+        "header": { "namespace": namespace, "name": "ErrorResponse", "payloadVersion": "3", "messageId": id },
+        "payload": { "type": error_type, "message": message },
+    });
+    for (place, field) in [("header", "correlationToken"), ("endpoint", "endpointId")] {
+        if let Some(value) = directive[place].get(field) {
+            event[place][field] = value.clone();
+        }
+    }
+    json!({ "event": event })
 }
 
 /// What Alexa says in a reply.

@@ -35,7 +35,7 @@ pub struct Server {
 struct Shared {
     accepted: AtomicUsize,
     is_resetting: AtomicBool,
-    is_closing_next: AtomicBool,
+    to_close: AtomicUsize,
     open: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -55,7 +55,8 @@ impl Server {
                         stream.set_zero_linger().expect("a TCP socket");
                     }
                     shared.accepted.fetch_add(1, SeqCst);
-                    if shared.is_closing_next.swap(false, SeqCst) {
+                    let left = |left: usize| left.checked_sub(1);
+                    if shared.to_close.fetch_update(SeqCst, SeqCst, left).is_ok() {
                         continue;
                     }
                     shared.open.lock().unwrap().push(tokio::spawn(serve(stream)));
@@ -84,9 +85,9 @@ impl Server {
         self.shared.is_resetting.store(true, SeqCst);
     }
 
-    /// Closes the next connection at once.
-    pub fn close_next(&self) {
-        self.shared.is_closing_next.store(true, SeqCst);
+    /// Closes the next connections at once.
+    pub fn close_next(&self, count: usize) {
+        self.shared.to_close.store(count, SeqCst);
     }
 
     /// Answers no SYN from now on, as a machine that is off: fills the queue of new connections, and accepts none.

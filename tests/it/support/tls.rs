@@ -44,21 +44,17 @@ impl Ca {
     pub fn impostor([organization, name]: [&str; 2]) -> Self {
         let mut params = ca(name);
         params.distinguished_name = DistinguishedName::new();
-        for (part, text) in
-            [(DnType::CountryName, "US"), (DnType::OrganizationName, organization), (DnType::CommonName, name)]
-        {
-            let text = text.try_into().expect("printable");
-            params.distinguished_name.push(part, DnValue::PrintableString(text));
+        let parts = [(DnType::CountryName, "US"), (DnType::OrganizationName, organization), (DnType::CommonName, name)];
+        for (part, text) in parts {
+            params.distinguished_name.push(part, DnValue::PrintableString(text.try_into().expect("printable")));
         }
         let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("valid parameters"))
     }
 
-    /// An intermediate CA, issued by this one and valid in these years.
-    pub fn intermediate(&self, years: Range<i32>) -> Self {
-        let mut params = ca("An Intermediate");
-        params.not_before = date_time_ymd(years.start, 1, 1);
-        params.not_after = date_time_ymd(years.end, 1, 1);
+    /// An intermediate CA of this name, issued by this one and valid in these years.
+    pub fn intermediate(&self, name: &str, years: Range<i32>) -> Self {
+        let params = valid(ca(name), years);
         Self(CertifiedIssuer::signed_by(params, key(), &self.0).expect("valid parameters"))
     }
 
@@ -94,8 +90,20 @@ impl Identity {
 
     /// A self-signed certificate for this name. `openssl req -x509` makes it a CA.
     pub fn self_signed_for(name: &str, years: Range<i32>, is_ca: IsCa) -> Self {
-        let (key, mut params) = (key(), leaf(name, years));
+        let mut params = leaf(name, years);
         params.is_ca = is_ca;
+        Self::from_params(&params)
+    }
+
+    /// What Home Assistant serves in recovery mode.
+    pub fn emergency() -> Self {
+        let mut params = leaf("localhost", YEARS);
+        params.distinguished_name.push(DnType::OrganizationName, "Home Assistant Emergency Certificate");
+        Self::from_params(&params)
+    }
+
+    fn from_params(params: &CertificateParams) -> Self {
+        let key = key();
         Self { pem: params.self_signed(&key).expect("valid parameters").pem(), key_pem: key.serialize_pem() }
     }
 
@@ -111,9 +119,8 @@ impl Identity {
     }
 
     /// The same certificate with another key, as an attacker has it.
-    pub fn forged(mut self) -> Self {
-        self.key_pem = key().serialize_pem();
-        self
+    pub fn forged(self) -> Self {
+        Self { key_pem: key().serialize_pem(), ..self }
     }
 
     /// The certificates, as a setting holds them.
@@ -122,6 +129,7 @@ impl Identity {
     }
 
     /// The key.
+    #[cfg(feature = "real-home-assistant")]
     pub fn key_pem(&self) -> &str {
         &self.key_pem
     }
@@ -143,10 +151,9 @@ impl Identity {
         self.server_verifying(versions, verifier)
     }
 
-    /// A TLS server that requests a client certificate of this CA, and does without one.
-    pub fn server_requesting(&self, clients: &Ca) -> ServerConfig {
-        let verifier = clients.verifier().allow_unauthenticated().build().expect("a CA");
-        self.server_verifying(VERSIONS[1], verifier)
+    /// A TLS server of these versions that requests a client certificate of this CA, and does without one.
+    pub fn server_requesting(&self, versions: &[&'static SupportedProtocolVersion], clients: &Ca) -> ServerConfig {
+        self.server_verifying(versions, clients.verifier().allow_unauthenticated().build().expect("a CA"))
     }
 
     fn server_verifying(
@@ -188,12 +195,15 @@ fn ca(name: &str) -> CertificateParams {
 }
 
 fn leaf(name: &str, years: Range<i32>) -> CertificateParams {
-    let mut params =
-        CertificateParams::new(name.split(' ').map(str::to_owned).collect::<Vec<_>>()).expect("a valid name");
+    let names: Vec<_> = name.split(' ').map(str::to_owned).collect();
+    let mut params = CertificateParams::new(names).expect("valid names");
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    params.not_before = date_time_ymd(years.start, 1, 1);
-    params.not_after = date_time_ymd(years.end, 1, 1);
+    valid(params, years)
+}
+
+fn valid(mut params: CertificateParams, years: Range<i32>) -> CertificateParams {
+    [params.not_before, params.not_after] = [years.start, years.end].map(|year| date_time_ymd(year, 1, 1));
     params
 }
 
