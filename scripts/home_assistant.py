@@ -1,14 +1,8 @@
-"""Runs a real Home Assistant, to try and test the relay with it.
-
-home_assistant.py serve         runs it until stdin ends; once it is ready, prints one line of JSON about it
-home_assistant.py serve FOLDER  the same over TLS, with client certificates: FOLDER has the server's server.pem and
-                                server.key, the clients' CA clients.pem, and client.pem, a client's certificate and key
-"""
+"""Runs a real Home Assistant until stdin ends; once it is ready, prints one line of JSON about it."""
 
 import json
 import secrets
 import shutil
-import ssl
 import sys
 import tempfile
 import time
@@ -17,40 +11,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 from programs import ROOT, free_port, ignore_signals, install, listens, main, running, wait_until
-
-TLS = {"ssl_certificate": "server.pem", "ssl_key": "server.key", "ssl_peer_certificate": "clients.pem"}
 
 # Alexa's client ids in account linking: in America, in Europe and India, in Japan and Australia.
 AMAZON = ("https://pitangui.amazon.com/", "https://layla.amazon.com/", "https://alexa.amazon.co.jp/")
 
 # Words in Home Assistant's log that say that it will not start.
-GIVEN_UP = ("Activating recovery mode", "Setup of package", "Invalid config for", "Error during setup of component")
+GIVEN_UP = ("Activating recovery mode", "Invalid config for", "Error during setup of component", "Blueprint")
+
+# Alexa's ids of the Echos in the example home. Those of events/ come from the kitchen.
+KITCHEN, BEDROOM = "amzn1.ask.device.EXAMPLE", "amzn1.ask.device.BEDROOM"
 
 
 class HomeAssistant:
-    """A Home Assistant in a new folder, with the packages of home-assistant/."""
+    """The home of tests/example_home in a new folder, with the integration."""
 
-    def __init__(self, programs: Path, tls: Path | None) -> None:
+    def __init__(self, programs: Path) -> None:
         self.programs = programs
         self.config = Path(tempfile.mkdtemp())
         self.port = free_port()
-        self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}"
         self.headers: dict[str, str] = {}
-        context = ssl.create_default_context()
-        if tls:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            context.load_cert_chain(tls / "client.pem")
-        self.opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+        self.opener = build_opener(ProxyHandler({}))
 
+        shutil.copytree(ROOT / "tests/example_home", self.config, dirs_exist_ok=True)
+        for folder in ("custom_components/alexa_relay", "blueprints"):
+            shutil.copytree(ROOT / folder, self.config / folder)
         http = {"server_host": ["127.0.0.1"], "server_port": self.port}
-        http |= {key: f"{tls}/{name}" for key, name in TLS.items() if tls}
-        packages = "homeassistant:\n  packages: !include_dir_named packages\n"
-        (self.config / "configuration.yaml").write_text(f"{packages}http: {json.dumps(http)}\n")
-        # English only: skip the folders of other languages.
-        shutil.copytree(ROOT / "home-assistant", self.config / "packages", ignore=shutil.ignore_patterns("??"))
+        (self.config / "http.yaml").write_text(json.dumps(http))
         # From 2026.8 on, Home Assistant reverts imported http settings after 5 minutes unless they are stored already.
         (self.config / ".storage").mkdir()
         (self.config / ".storage/http").write_text(json.dumps({"version": 1, "key": "http", "data": http}))
@@ -80,6 +70,16 @@ class HomeAssistant:
         self.token = self.tokens[AMAZON[0]]
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
+    def add_integrations(self) -> None:
+        """Adds them as a person does, and opens the skill at each Echo."""
+        for name in ("alexa_media", "alexa_relay"):
+            flow = self.call("/api/config/config_entries/flow", {"handler": name})
+            if flow["type"] == "form":
+                self.call(f"/api/config/config_entries/flow/{flow['flow_id']}", {"submit": True})
+        for echo in (KITCHEN, BEDROOM):
+            launch = (ROOT / "events/launch-request.json").read_text().replace(KITCHEN, echo)
+            self.call("/api/alexa", json.loads(launch))
+
     def set_up(self) -> None:
         """Resets everything to the state that each request starts from."""
         for name, place in {"Paul": "Work", "Anne": "home"}.items():
@@ -92,7 +92,7 @@ class HomeAssistant:
         before = None
         while True:
             states = {each["entity_id"]: each["state"] for each in self.call("/api/states")}
-            now = {name: states[name] for name in states if name.startswith(("switch.", "input_boolean."))}
+            now = {name: states[name] for name in states if name.startswith(("light.", "switch.", "input_boolean."))}
             if now == before:
                 return now
             before = now
@@ -100,9 +100,9 @@ class HomeAssistant:
 
 
 @contextmanager
-def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
+def home_assistant() -> Iterator[HomeAssistant]:
     """Runs a Home Assistant with a linked account, in its initial state."""
-    home = HomeAssistant(install("homeassistant"), tls)
+    home = HomeAssistant(install("homeassistant"))
     log = home.config / "output.log"
     command = [home.programs / "hass", "--config", home.config, "--skip-pip"]
     with log.open("w") as output, running(command, output) as process:
@@ -110,19 +110,20 @@ def home_assistant(tls: Path | None = None) -> Iterator[HomeAssistant]:
         wait_until(lambda: listens(home.port), process, log, GIVEN_UP)
         home.link()
         wait_until(lambda: home.call("/api/config")["state"] == "RUNNING", process, log, GIVEN_UP)
+        home.add_integrations()
         home.set_up()
         yield home
 
 
-def serve(tls: Path | None = None) -> None:
-    with home_assistant(tls) as home:
+def serve() -> None:
+    with home_assistant() as home:
+        programs = {name: f"{home.programs}/{name}" for name in ("python", "caddy")}
         about = {"url": home.url, "token": home.token, "tokens": home.tokens, "config": str(home.config)}
-        about |= {name: f"{home.programs}/{name}" for name in ("python", "caddy")}
-        print(json.dumps(about))
+        print(json.dumps(about | programs))
         sys.stdin.buffer.read()
         ignore_signals()  # The tests close its input when they end, and then their end stops it.
 
 
 if __name__ == "__main__":
     # The tests stop it when they end: nothing to report.
-    main(lambda: serve(*map(Path, sys.argv[2:])), when_stopped=None)
+    main(serve, when_stopped=None)

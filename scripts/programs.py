@@ -1,6 +1,5 @@
-"""Installs programs into target/, and runs programs so that none is left running.
-
-programs.py LIST FILE...    runs a script of Python with what a list in requirements/ says
+"""Installs programs into target/, and runs them so that none is left running. As a program, it runs a script of Python
+with what a list in requirements/ says: programs.py LIST FILE...
 """
 
 import os
@@ -90,17 +89,6 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def runs(pid: str) -> bool:
-    """Whether a process with this id is running."""
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:  # Another user's.
-        pass
-    return True
-
-
 def ignore_signals() -> None:
     """For cleaning up, which takes seconds: an impatient second Ctrl-C would leave things behind."""
     for each in SIGNALS:
@@ -118,11 +106,11 @@ def main(do: Callable[[], object], when_stopped: str | None = "Stopped.") -> Non
         signal.signal(each, stop)
     sys.stdout.reconfigure(line_buffering=True)
     TARGET.mkdir(exist_ok=True)
-    for folder in TARGET.glob("tmp-*"):  # From a killed run: tmp-PID-...
-        if not runs(folder.name.split("-")[1]):
+    for folder in TARGET.glob("tmp-*"):
+        if folder.stat().st_mtime < time.time() - 86400:  # From a killed run; none takes a day.
             shutil.rmtree(folder, ignore_errors=True)
     # Deletes with this folder whatever a program leaves in it.
-    with tempfile.TemporaryDirectory(prefix=f"tmp-{os.getpid()}-", dir=TARGET) as folder:
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=TARGET) as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         try:
             do()

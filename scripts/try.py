@@ -5,40 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from home_assistant import home_assistant
+from home_assistant import BEDROOM, KITCHEN, home_assistant
 from programs import ROOT, TARGET, free_port, install, listens, main, run, running, wait_until
-
-# The conversation: events, and what a person says.
-GARAGE = ("launch-request", "(nothing, but the garage door is open)")
-GOOD_NIGHT = ("ask-intent-good-night", '"Alexa, ask Home Assistant good night"')
-SAID = [
-    ("launch-request", '"Alexa, open Home Assistant"'),
-    ("ask-intent", '"Turn on the hall"'),
-    ("locate-intent", '"Alexa, ask Home Assistant where Paul is"'),
-    ("where-are-we-intent", '"Alexa, ask Home Assistant where we are"'),
-    ("activate-scene-intent", '"Alexa, ask Home Assistant to activate downstairs on"'),
-    ("activate-scene-intent-synonym", '"Alexa, ask Home Assistant to activate film night"'),
-    ("run-script-intent", '"Alexa, ask Home Assistant to run red alert"'),
-    ("ask-intent", '"Tell a story of 8 seconds"'),
-    ("yes-intent", '"Yes"'),
-    GARAGE,
-    ("yes-intent", '"Yes"'),
-    GOOD_NIGHT,
-    ("yes-intent", '"Yes"'),
-    GOOD_NIGHT,
-    ("no-intent", '"No"'),
-    GOOD_NIGHT,
-    ("session-ended-request", "(no answer to the question)"),
-    ("without-token", '"Alexa, open Home Assistant" (the account is not linked)'),
-    ("smart-home-accept-grant", "(enables the smart home skill)"),
-    ("smart-home-discovery", '"Alexa, discover my devices"'),
-    ("smart-home-turn-on", '"Alexa, turn on the hall"'),
-]
 
 # What the events have instead of one's own.
 TOKEN = "example-access-token"
@@ -52,7 +26,8 @@ LOG = TARGET / "relay.log"
 def relay() -> Iterator[str]:
     """Runs the relay under `cargo lambda watch`, an emulator of Lambda; yields the URL that invokes it."""
     port = free_port()
-    watch = [install("cargo-lambda") / "cargo-lambda", "lambda", "watch", "--ignore-changes"]
+    # No web page may read what the relay answers.
+    watch = [install("cargo-lambda") / "cargo-lambda", "lambda", "watch", "--ignore-changes", "--disable-cors"]
     os.environ["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
     with LOG.open("w") as log, running([*watch, "--invoke-address=127.0.0.1", f"--invoke-port={port}"], log) as process:
         wait_until(lambda: listens(port), process, LOG)
@@ -92,11 +67,8 @@ def converse(lambda_url: str, said: str, event: str, states: Callable[[], dict[s
     # Lines without a span are about the settings, from the start.
     show("Log", *(in_words(line) for line in log if "span" in line and line["level"] in ("WARN", "ERROR")))
     print()
-    return not has_error(log) and (not event or event["header"]["name"] != "ErrorResponse")
-
-
-def has_error(log: list[dict[str, Any]]) -> bool:
-    return any(line["level"] == "ERROR" for line in log)
+    is_error = event and event["header"]["name"] == "ErrorResponse"
+    return not is_error and all(line["level"] != "ERROR" for line in log)
 
 
 def in_words(line: dict[str, Any]) -> str:
@@ -109,8 +81,8 @@ def spoken(response: dict[str, Any]) -> str:
     return f'"{speech.get("text") or speech.get("ssml")}"' if speech else ""
 
 
+# The answer to a directive has no speech: Alexa chooses her own words.
 def in_short(event: dict[str, Any]) -> str:
-    """Summarizes the answer to a directive. It has no speech: Alexa chooses her own words."""
     payload = event["payload"]
     devices = ", ".join(device["friendlyName"] for device in payload.get("endpoints", []))
     return f"({payload.get('message') or devices or 'OK'})"
@@ -124,11 +96,17 @@ def show(who: str, *lines: str) -> None:
 
 def read(path: Path) -> str:
     try:
-        event = path.read_text()
-        json.loads(event)
+        return path.read_text()
     except (OSError, ValueError) as problem:
         sys.exit(f"{path} cannot be read: {getattr(problem, 'strerror', problem)}.")
-    return event
+
+
+def conversation() -> Iterator[tuple[str, str]]:
+    """Yields what is said, and the event."""
+    lines = read(ROOT / "scripts/conversation.txt").splitlines()
+    for name, room, said in (line.split(maxsplit=2) for line in lines if not line.startswith("#")):
+        event = read(ROOT / f"events/{name}.json").replace(SENTENCE, said.lower())
+        yield (f"{said} (in the bedroom)", event.replace(KITCHEN, BEDROOM)) if room == "bedroom" else (said, event)
 
 
 def play(events: list[tuple[str, str]]) -> None:
@@ -143,7 +121,7 @@ def play(events: list[tuple[str, str]]) -> None:
             print()
             for said, text in events:
                 home.set_up()
-                if said == GARAGE[1]:
+                if "garage door is open" in said:
                     home.call("/api/services/script/turn_on", {"entity_id": "script.garage_door"})
                 answered += converse(lambda_url, said, text.replace(TOKEN, home.token), home.states)
     print(f"{answered} of {len(events)} events answered")
@@ -152,40 +130,30 @@ def play(events: list[tuple[str, str]]) -> None:
 
 
 def play_to_own_home(sentences: Iterable[str]) -> None:
-    """Does nothing there but what is said."""
-    check, launch, ask = (
-        read(ROOT / f"events/{name}.json").replace(TOKEN, "").replace(SKILL_ID, os.environ.get("SKILL_ID", SKILL_ID))
-        for name in ("without-token", "launch-request", "ask-intent")
-    )
+    """Does nothing there but what is said, and makes no Echo; without a token, only checks the way."""
+    launch, ask = (read(ROOT / f"events/{name}.json") for name in ("launch-request", "ask-intent"))
+    for example, value in {TOKEN: "", KITCHEN: "", SKILL_ID: os.environ.get("SKILL_ID", SKILL_ID)}.items():
+        launch, ask = launch.replace(example, value), ask.replace(example, value)
+    token = os.environ.get("LONG_LIVED_ACCESS_TOKEN", "")
+    if "TOKEN_FILE" in os.environ:
+        token = read(Path(os.environ["TOKEN_FILE"])).strip()
+    elif not token and sys.stdin.isatty():
+        token = getpass("A long-lived access token (Enter: only check the way to Home Assistant): ").strip()
+    os.environ["LONG_LIVED_ACCESS_TOKEN"] = token
     print("Building the relay ...\n", file=sys.stderr)
     run("cargo", "build", "--quiet")
-    token = os.environ.pop("LONG_LIVED_ACCESS_TOKEN", "")
-    with relay() as lambda_url:
-        _, log = send(lambda_url, check)
-        # The missing token is no news.
-        clear = [line | {"remedy": None} if "is clear" in line.get("cause", "") else line for line in log]
-        show("Check", *(in_words(line) for line in clear if line["message"] != "request"))
-        print()
-    if has_error(log):
-        sys.exit(f"The relay's log is {LOG}.")
-    if not token:
-        sys.exit("To talk to Home Assistant, set LONG_LIVED_ACCESS_TOKEN.")
-    os.environ["LONG_LIVED_ACCESS_TOKEN"] = token
     with relay() as lambda_url:
         # No further request if this one fails: each refused token counts towards a ban.
-        is_fine = converse(lambda_url, '"Alexa, open Home Assistant"', launch) and all(
-            converse(lambda_url, f'"{sentence}"', ask.replace(SENTENCE, json.dumps(sentence))) for sentence in sentences
-        )
+        is_fine = converse(lambda_url, '"Alexa, open Home Assistant"', launch)
+        for sentence in sentences if token and is_fine else ():
+            is_fine &= converse(lambda_url, f'"{sentence}"', ask.replace(SENTENCE, json.dumps(sentence)))
     if not is_fine:
         sys.exit(f"The relay's log is {LOG}.")
 
 
 def lines() -> Iterator[str]:
     print("Type what you would say. An empty line ends.", file=sys.stderr)
-    for line in sys.stdin:
-        if not line.strip():
-            break
-        yield line.strip()
+    yield from iter(lambda: sys.stdin.readline().strip(), "")
 
 
 def start() -> None:
@@ -193,10 +161,7 @@ def start() -> None:
     if "BASE_URL" in os.environ:
         play_to_own_home([" ".join(arguments)] if arguments else lines())
     else:
-        events = [(said, read(ROOT / f"events/{name}.json").replace(SENTENCE, said.lower())) for name, said in SAID]
-        names = dict(reversed(SAID))
-        given = [(names.get(path.stem, f"({path.name})"), read(path)) for path in map(Path, arguments)]
-        play(given or events)
+        play([(f"({path.name})", read(path)) for path in map(Path, arguments)] or list(conversation()))
 
 
 main(start)

@@ -1,6 +1,5 @@
 //! A real Home Assistant, with an access token that it gave in account linking.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -9,16 +8,21 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::relay::Relay;
 use super::{TOKEN, event};
 
 /// One Home Assistant for all tests. It stops when this process ends, because that closes its standard input.
-pub static HOME: LazyLock<HomeAssistant> = LazyLock::new(|| HomeAssistant::start(&[]));
+pub static HOME: LazyLock<HomeAssistant> = LazyLock::new(HomeAssistant::start);
 
 /// Lets one test at a time change the home.
 pub static TURN: Mutex<()> = Mutex::new(());
+
+/// The same event from the Echo in the bedroom. Those of events/ come from the kitchen.
+pub fn in_bedroom(event: &str) -> String {
+    event.replace("amzn1.ask.device.EXAMPLE", "amzn1.ask.device.BEDROOM")
+}
 
 pub struct HomeAssistant {
     _process: Child,
@@ -33,11 +37,10 @@ pub struct HomeAssistant {
 }
 
 impl HomeAssistant {
-    pub fn start(arguments: &[&OsStr]) -> Self {
+    fn start() -> Self {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
         let mut process = Command::new(scripts.join("python"))
-            .args([scripts.join("home_assistant.py").as_os_str(), "serve".as_ref()])
-            .args(arguments)
+            .arg(scripts.join("home_assistant.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -91,10 +94,8 @@ impl HomeAssistant {
 
     pub fn set(&self, entity: &str, on: bool) {
         let (domain, _) = entity.split_once('.').expect("a domain");
-        let service = if on { "turn_on" } else { "turn_off" };
-        let (status, _) =
-            self.ask("POST", &format!("/api/services/{domain}/{service}"), &format!(r#"{{"entity_id":"{entity}"}}"#));
-        assert_eq!(status, 200);
+        let action = if on { "turn_on" } else { "turn_off" };
+        self.act(&format!("{domain}/{action}"), &json!({"entity_id": entity}));
     }
 
     pub fn relay(&self) -> Relay {
@@ -108,5 +109,22 @@ impl HomeAssistant {
 
     pub fn intent(&self, name: &str) -> String {
         self.event("where-are-we-intent").replace("WhereAreWeIntent", name)
+    }
+
+    /// An event in which a person says these words.
+    pub fn sentence(&self, words: &str) -> String {
+        self.event("ask-intent").replace("turn on the hall", words)
+    }
+
+    /// Calls an action.
+    pub fn act(&self, name: &str, data: &Value) {
+        let (status, answer) = self.ask("POST", &format!("/api/services/{name}"), &data.to_string());
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Ends whatever is open at the Echo in the kitchen.
+    pub fn stop(&self) {
+        let (status, answer) = self.ask("POST", "/api/alexa", &self.intent("AMAZON.StopIntent"));
+        assert_eq!(status, 200, "{answer}");
     }
 }

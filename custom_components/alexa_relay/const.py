@@ -1,0 +1,6 @@
+"""Names that several files share."""
+
+DOMAIN = "alexa_relay"
+CONF_AGENT_ID = "agent_id"
+CONF_INVOCATION, DEFAULT_INVOCATION = "invocation", "home assistant"
+SIGNAL_HEARD = f"{DOMAIN}_heard"  # sent with the Echo at each request
