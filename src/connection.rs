@@ -286,6 +286,12 @@ mod tests {
     }
 
     #[test]
+    fn second_try_needs_time() {
+        let soon = Deadline(Instant::now() + PAGE_TIMEOUT);
+        assert!(soon.allows(PAGE_TIMEOUT / 2) && !soon.allows(PAGE_TIMEOUT));
+    }
+
+    #[test]
     fn alexa_and_lambda_limit_the_time() {
         let now = SystemTime::now();
         let allowed = |left| time_allowed(now + Duration::from_millis(left), now).as_millis();
