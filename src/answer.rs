@@ -75,8 +75,8 @@ impl Answer {
         title.map_or_else(String::new, |(_, rest)| visible_text(rest.split("</").next().unwrap_or_default()))
     }
 
-    /// What a person would see of the body: the title of a page, then its text. Empty for what somebody may have said at
-    /// home, and for what no person can read.
+    /// What a person would see of the body: the title of a page, then its text. Empty for what somebody may have said
+    /// at home, and for what no person can read.
     pub fn text(&self) -> String {
         let (title, text) = (self.title(), visible_text(&self.page()));
         let is_private = self.status.is_success() && text.trim_start_matches('\u{feff}').starts_with(['{', '[', '"']);

@@ -131,8 +131,8 @@ fn flag(text: &str) -> Result<bool, Problem> {
 fn token(text: &str) -> Result<Option<Token>, Problem> {
     const NOT_A_TOKEN: Problem = Problem::invalid(
         "is not a token that Home Assistant makes",
-        "make one in Home Assistant (your profile, Security, Long-lived access tokens) and paste it alone, whole and in \
-         one line; or remove the setting",
+        "make one in Home Assistant (your profile, Security, Long-lived access tokens) and paste it alone, whole and \
+         in one line; or remove the setting",
     );
     let mut words: Vec<_> = text.split_whitespace().map(|word| clean("Authorization", word)).collect();
     words.retain(|word| !["", "bearer"].contains(&&*word.to_lowercase()));
@@ -186,8 +186,8 @@ mod tests {
 
     #[test]
     fn invalid_values_are_refused() {
-        const RESERVED: &str = "accept accept-encoding authorization connection content-length Content-Type expect host \
-            te trailer transfer-encoding upgrade User-Agent";
+        const RESERVED: &str = "accept accept-encoding authorization connection content-length Content-Type expect \
+            host te trailer transfer-encoding upgrade User-Agent";
         let refused = |name: &'static str, value: &str, problem: &str| {
             let lookup = |asked: &str| match asked {
                 _ if asked == name => Some(value.to_owned()),

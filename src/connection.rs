@@ -170,8 +170,8 @@ impl Connector {
 
     /// Sends a request and reads the answer: all of a 2xx, and of an error page as much as comes soon.
     ///
-    /// `sent` is that of an event; a check has none, as it may be sent twice. An event that was sent is waited for as long
-    /// as the caller likes.
+    /// `sent` is that of an event; a check has none, as it may be sent twice. An event that was sent is waited for as
+    /// long as the caller likes.
     ///
     /// # Errors
     /// There is no whole answer.

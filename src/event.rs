@@ -97,8 +97,8 @@ pub struct NotAnEvent;
 impl NotAnEvent {
     pub const CAUSE: &str = "the event is neither a request of an Alexa custom skill nor a directive of a smart home \
         skill (one of payload version 2 is neither)";
-    pub const REMEDY: &str = "this function reads only what Alexa's skills send; in a smart home skill's Smart Home page, \
-        choose payload version 3; to try it by hand, send a file of events/";
+    pub const REMEDY: &str = "this function reads only what Alexa's skills send; in a smart home skill's Smart Home \
+        page, choose payload version 3; to try it by hand, send a file of events/";
 }
 
 impl From<NotAnEvent> for lambda_runtime::Diagnostic {

@@ -46,13 +46,13 @@ fn error_response(directive: &Directive, failure: &Failure, id: &str) -> Box<Raw
         (Some("Discover"), ErrorType::Endpoint) => ("Alexa", ErrorType::Bridge),
         (_, error_type) => ("Alexa", error_type),
     };
-    let (message_id, payload) = (json!(id), json!({ "type": error_type, "message": failure.to_string() }));
+    let (id, payload) = (json!(id), json!({ "type": error_type, "message": failure.to_string() }));
     // The directive's ids are echoed byte for byte, whatever they are.
     let correlation = directive.correlation_token.as_ref().map(|token| format!(r#","correlationToken":{token}"#));
     let endpoint = directive.endpoint_id.as_ref().map(|id| format!(r#","endpoint":{{"endpointId":{id}}}"#));
     let (correlation, endpoint) = (correlation.unwrap_or_default(), endpoint.unwrap_or_default());
     let header = format!(
-        r#"{{"namespace":"{namespace}","name":"ErrorResponse","payloadVersion":"3","messageId":{message_id}{correlation}}}"#
+        r#"{{"namespace":"{namespace}","name":"ErrorResponse","payloadVersion":"3","messageId":{id}{correlation}}}"#
     );
     raw(format!(r#"{{"event":{{"header":{header}{endpoint},"payload":{payload}}}}}"#))
 }
