@@ -71,7 +71,10 @@ impl Answer {
     /// The title of a page; empty if it has none.
     pub fn title(&self) -> String {
         let page = self.page();
-        let title = find(&page, "<title").and_then(|start| page[start..].split_once('>'));
+        let in_comment =
+            |start: usize| page[..start].rfind("<!--").is_some_and(|open| !page[open..start].contains("-->"));
+        let title = find(&page, "<title").filter(|start| !in_comment(*start));
+        let title = title.and_then(|start| page[start..].split_once('>'));
         title.map_or_else(String::new, |(_, rest)| visible_text(rest.split("</").next().unwrap_or_default()))
     }
 
@@ -198,7 +201,13 @@ mod tests {
         ] {
             assert_eq!(answer(500, body).text(), expected, "{body}");
         }
-        for (body, title) in [("<TITLE lang=de>A &amp; B</title>", "A & B"), ("<p>", ""), ("<title>A", "A")] {
+        for (body, title) in [
+            ("<TITLE lang=de>A &amp; B</title>", "A & B"),
+            ("<p>", ""),
+            ("<title>A", "A"),
+            ("<!--<title>A</title>-->", ""),
+            ("<!-- A --><title>B</title>", "B"),
+        ] {
             assert_eq!(answer(500, body).title(), title, "{body}");
         }
         assert!(answer(500, "<INPUT TYPE='password'>").has_password_field());

@@ -52,6 +52,11 @@ const MAX_ANSWER: usize = 6 * 1024 * 1024;
 /// Cloudflare's Browser Integrity Check stops requests without a user agent.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
+/// How long connecting may take to a name with this many addresses.
+fn connect_timeout(addresses: usize) -> Duration {
+    if addresses == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL }
+}
+
 /// When Alexa must have her reply.
 #[derive(Clone, Copy)]
 pub struct Deadline(pub Instant);
@@ -136,14 +141,13 @@ impl Connector {
     /// The name has no address that can be reached from here.
     pub async fn new_client(&self, deadline: Deadline) -> Result<Client, Failure> {
         let addresses = lookup(&self.base_url, deadline).await?;
-        let connect_timeout = if addresses.len() == 1 { CONNECT_TIMEOUT } else { CONNECT_TIMEOUT_OF_SEVERAL };
         let client = Client::builder()
             // The same verifier and resolver for all clients: rustls resumes a session only with these.
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(USER_AGENT)
             .default_headers(self.extra_headers.clone())
             .resolve_to_addrs(self.base_url.host_str().unwrap_or_default(), &addresses)
-            .connect_timeout(deadline.stage(connect_timeout))
+            .connect_timeout(deadline.stage(connect_timeout(addresses.len())))
             .tcp_user_timeout(ACKNOWLEDGE_TIMEOUT)
             // No TCP keep-alive: a probe that a frozen function cannot answer would close a connection on which Home
             // Assistant is still working.
@@ -283,6 +287,14 @@ mod tests {
 
     async fn found(url: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, Fault> {
         lookup(&Url::parse(url).unwrap(), deadline).await.map_err(|failure| failure.fault)
+    }
+
+    /// They are sent at 0, 1 and 3 s; a fourth, at 7 s, would come too late for Alexa.
+    #[test]
+    fn each_address_gets_three_syns() {
+        for (each, addresses) in [(connect_timeout(1), 1), (connect_timeout(2) / 2, 2)] {
+            assert!((3_200..=4_000).contains(&each.as_millis()), "{addresses}: {each:?}");
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub fn classify_answer(answer: &Answer) -> Fault {
         405 if is_own => Fault::RequestChanged,
         500 if is_own => Fault::ServerError,
         _ if is_filtered => Fault::Firewall,
+        // By 202, filters test a browser.
+        202 if answer.is_page() => Fault::Firewall,
         200..300 | 401 | 403 if answer.is_page() && asks_to_log_in() => Fault::LoginRequired,
         200..300 if answer.is_page() || answer.body.trim_ascii().is_empty() => Fault::NotHomeAssistant,
         300..400 => match answer.redirect_target() {

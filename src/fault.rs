@@ -136,12 +136,12 @@ faults! {
          Assistant 2026.8, set use_x_forwarded_for: true and trusted_proxies under http: in configuration.yaml and \
          restart. Of two proxies in a row only one may add X-Forwarded-For";
     AlexaNotEnabled = alexa_not_enabled, Bridge, ERROR, PASS_ON, Useless: "Home Assistant has nothing at this path",
-        "add the line alexa: to configuration.yaml (the integration Alexa Relay does without it), and for smart \
-         home the line smart_home: under alexa:, and restart Home Assistant. While it starts, it answers so too, for \
-         some seconds. If the lines are there, they must not be indented below another, such as api:, and Home \
-         Assistant's log must have no Invalid config for them: one wrong value, such as the locale, and it loads \
-         nothing of alexa:. A proxy that changes the path is another cause (nginx proxy_pass with a slash at its \
-         end, Traefik StripPrefix, Caddy handle_path)";
+        "add the integration Alexa Relay, or to configuration.yaml the line alexa: (for smart home always, and \
+         smart_home: under it), and restart Home Assistant. While it starts, it answers so too, for some seconds. If \
+         the lines are there, they must not be indented below another, such as api:, and Home Assistant's log must \
+         have no Invalid config for them: one wrong value, such as the locale, and it loads nothing of alexa:. A \
+         proxy that changes the path is another cause (nginx proxy_pass with a slash at its end, Traefik \
+         StripPrefix, Caddy handle_path)";
     PathInBaseUrl = wrong_address, Bridge, ERROR, PASS_ON, Useless:
         "Home Assistant has nothing at the path in BASE_URL",
         "remove the path, such as /api, /api/alexa or /homeassistant: https://home.example.org is enough. If a \
@@ -320,8 +320,8 @@ faults! {
         "look at Home Assistant's notifications and log (Settings, System, Logs) for what is wrong with its \
          certificate's files, correct that and restart it; the emergency certificate is nothing to trust";
     CertificateExpired = insecure, Bridge, ERROR, SAME, Useless: "the server's certificate has expired",
-        "renew it, and restart what serves it: the Let's Encrypt or DuckDNS app of Home Assistant does both when it \
-         can reach the internet";
+        "renew it, and restart what serves it: Home Assistant, too, reads a renewed certificate only when it \
+         starts. Its DuckDNS app renews the file by itself, the Let's Encrypt app each time that it is started";
     IntermediateExpired = insecure, Bridge, ERROR, SAME, Useless:
         "an intermediate certificate, which the server sends with its own, has expired",
         "serve the newest fullchain.pem of your CA, and restart what serves it: the server's own certificate is \

@@ -27,13 +27,11 @@ const WAF: Headers = &[("x-amzn-waf-action", "challenge")];
 const APACHE: Headers = &[("server", "Apache/2.4.57"), ("via", "1.1 home")];
 const NGROK: Headers = &[("ngrok-error-code", "ERR_NGROK_3200"), HTML[0]];
 const BASIC: Headers = &[("www-authenticate", "Basic realm=home"), HTML[0]];
-const BEARER: Headers = &[("www-authenticate", "Bearer")];
 /// On Home Assistant's own 401 from 2026.11 on.
 const OWN: Headers =
     &[("www-authenticate", "Bearer resource_metadata=\"https://home.example.org/.well-known/oauth\""), HTML[0]];
 const ACCESS: Headers = &[("location", "https://me.cloudflareaccess.com/cdn-cgi/access/login/home?kid=1&meta=secret")];
 const MOVED: Headers = &[("location", "https://home.example.org/api/alexa")];
-const TESTING: Headers = &[("location", "/challenge?next=/api/alexa")];
 
 /// The same for every event.
 #[rustfmt::skip] // A table.
@@ -48,7 +46,8 @@ const ANSWERS: &[Row] = &[
     (BAD_ANSWER, PASS_ON, &[500], &[], "500 Internal Server Error\n\nServer got itself in trouble", "had an internal error"),
     // Logins.
     (FIREWALL, LOGIN, &[401], BASIC, "<html>401</html>", "wants a login"),
-    (FIREWALL, LOGIN, &[401], BEARER, "401: Unauthorized", "wants a login … www-authenticate: Bearer"),
+    (FIREWALL, LOGIN, &[401], &[("www-authenticate", "Bearer realm=home")], "401: Unauthorized", "wants a login … Bearer"),
+    (FIREWALL, LOGIN, &[401], &[("www-authenticate", "Cloudflare-Access resource_metadata=x")], "{}", "wants a login"),
     (FIREWALL, LOGIN, &[401], &[], "", "wants a login"),
     (FIREWALL, LOGIN, &[401], HTML, "<h1>Please log in</h1>", "wants a login"),
     (FIREWALL, LOGIN, &[401], NGINX, "<html>401</html>", "answered 401 with a page of its own"),
@@ -70,14 +69,15 @@ const ANSWERS: &[Row] = &[
     (FIREWALL, OPEN, &[299, 400, 401, 402, 403, 404, 405, 429, 499, 500, 503], HTML, "<p>Solve this captcha", "a firewall in front"),
     (FIREWALL, OPEN, &[400], TEXT, "Security check failed", "a firewall in front"),
     (FIREWALL, OPEN, &[200], HTML, "You are being verified", "a firewall in front"),
-    (FIREWALL, OPEN, &[202], HTML, "One moment, please...", "a firewall in front"),
+    (FIREWALL, OPEN, &[200], HTML, "One moment, please...", "a firewall in front"),
+    (FIREWALL, OPEN, &[202], HTML, "Challenge", "a firewall in front"),
     (FIREWALL, OPEN, &[200], HTML, "<title>Request Rejected</title>", "a firewall in front"),
     (FIREWALL, OPEN, &[405], HTML, "Your request has been blocked", "a firewall in front"),
     (FIREWALL, OPEN, &[200], HTML, "This address is blocked", "a firewall in front"),
     (FIREWALL, OPEN, &[400], HTML, "Incident ID: 7", "a firewall in front"),
     (FIREWALL, OPEN, &[200], HTML, "Your support ID is 7", "a firewall in front"),
     (FIREWALL, OPEN, &[200], HTML, "<title>Pardon Our Interruption</title>", "a firewall in front"),
-    (FIREWALL, OPEN, &[302], TESTING, "", "a firewall in front"),
+    (FIREWALL, OPEN, &[302], &[("location", "/challenge?next=/api/alexa")], "", "a firewall in front"),
     (FIREWALL, OPEN, &[429], &[], "", "rate limit"),
     (INSECURE, CERTIFICATE, &[400], &[], "No required SSL certificate was sent", "requires a client certificate"),
     (INSECURE, CERTIFICATE, &[400], HTML, "<h1>The SSL certificate error</h1>", "refused the certificate of CLIENT_CERTIFICATE"),
