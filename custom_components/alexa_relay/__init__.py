@@ -1,16 +1,13 @@
 """Home Assistant's side of an Alexa skill: Assist, questions, and every Echo a device."""
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.core import HomeAssistant, SupportsResponse
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
-from . import questions, sentences
+from . import intents, questions, sentences
 from .const import DOMAIN
-from .echos import Echos
-from .intents import Intents
-from .questions import AlexaRelayConfigEntry, Questions
+from .echos import AlexaRelayConfigEntry, Echos
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = (Platform.EVENT, Platform.SENSOR)
@@ -18,30 +15,23 @@ PLATFORMS = (Platform.EVENT, Platform.SENSOR)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the action."""
-
-    async def ask_question(call: ServiceCall) -> ServiceResponse:
-        entries: list[AlexaRelayConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
-        if not entries:
-            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="not_loaded")
-        return await entries[0].runtime_data.ask(call)
-
     response = SupportsResponse.OPTIONAL
-    hass.services.async_register(DOMAIN, "ask_question", ask_question, questions.SCHEMA, supports_response=response)
+    hass.services.async_register(DOMAIN, "ask_question", questions.ask, questions.SCHEMA, supports_response=response)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: AlexaRelayConfigEntry) -> bool:
     """Answer the skill."""
     languages = await hass.async_add_executor_job(sentences.load)
-    entry.runtime_data = Questions(Echos(hass, entry, languages))
-    entry.async_on_unload(entry.runtime_data.close)
+    entry.runtime_data = Echos(hass, entry, languages)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    Intents(hass, entry, entry.runtime_data)
+    intents.set_up(hass, entry)
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: AlexaRelayConfigEntry) -> bool:
     """End all that goes on."""
+    questions.close(entry.runtime_data)
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
@@ -49,7 +39,7 @@ async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: AlexaRelayConfigEntry, device: dr.DeviceEntry
 ) -> bool:
     """Let an Echo be deleted; it comes back once it speaks."""
-    echos = entry.runtime_data.echos
+    echos = entry.runtime_data
     echos.by_key = {key: echo for key, echo in echos.by_key.items() if echo.device_id != device.id}
     echos.store()
     return True

@@ -7,10 +7,16 @@ from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr, selector
 import voluptuous as vol
 
-from .const import CONF_AGENT_ID, CONF_INVOCATION, DEFAULT_INVOCATION, DOMAIN
+from .const import CONF_AGENT_ID, CONF_INVOCATION, DOMAIN
 from .echo import Echo
-from .questions import AlexaRelayConfigEntry
+from .echos import AlexaRelayConfigEntry
 
+OPTIONS = vol.Schema(
+    {
+        vol.Optional(CONF_AGENT_ID): selector.ConversationAgentSelector(),
+        vol.Optional(CONF_INVOCATION): selector.TextSelector(),
+    }
+)
 PLAYERS = selector.DeviceSelectorConfig(filter=[{"integration": "alexa_devices"}, {"integration": "alexa_media"}])
 
 
@@ -39,18 +45,13 @@ class AlexaRelayOptionsFlow(OptionsFlow):
         if user_input is not None:
             for name, shown in self.echos.items():
                 shown.player = user_input.pop(name, None)
-            entry.runtime_data.echos.store()
+            entry.runtime_data.store()
             return self.async_create_entry(data=user_input)
         self.echos: dict[str, Echo] = {}  # as the form names them, whatever they are called when it is sent
         for device in dr.async_entries_for_config_entry(dr.async_get(self.hass), entry.entry_id):
-            if echo := entry.runtime_data.echos.of_device(device.id):
+            if echo := entry.runtime_data.of_device(device.id):
                 name = device.name_by_user or device.name or echo.key
                 self.echos[f"{name} ({echo.key[:4]})" if name in self.echos else name] = echo
-        fields: dict[vol.Marker, Any] = {
-            vol.Optional(CONF_AGENT_ID): selector.ConversationAgentSelector(),
-            vol.Required(CONF_INVOCATION, default=DEFAULT_INVOCATION): selector.TextSelector(),
-            **{vol.Optional(name): selector.DeviceSelector(PLAYERS) for name in self.echos},
-        }
+        schema = OPTIONS.extend({vol.Optional(name): selector.DeviceSelector(PLAYERS) for name in self.echos})
         values = {**entry.options, **{name: echo.player for name, echo in self.echos.items()}}
-        schema = self.add_suggested_values_to_schema(vol.Schema(fields), values)
-        return self.async_show_form(step_id="init", data_schema=schema)
+        return self.async_show_form(step_id="init", data_schema=self.add_suggested_values_to_schema(schema, values))

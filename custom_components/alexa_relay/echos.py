@@ -9,32 +9,34 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
-from .echo import Echo
+from .echo import Echo, Question
 from .sentences import Sentences
+
+type AlexaRelayConfigEntry = ConfigEntry[Echos]
 
 
 @dataclass(eq=False)
 class Echos:
-    """The Echos that have spoken."""
+    """The Echos that have spoken, and what automations ask on them."""
 
     hass: HomeAssistant
-    entry: ConfigEntry
+    entry: AlexaRelayConfigEntry
     languages: dict[str, Sentences]
     by_key: dict[str, Echo] = field(default_factory=dict)
+    questions: list[Question] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Know again what a restart must not forget."""
         for key, stored in self.entry.data.get("echos", {}).items():
-            device_id = self._device(key).id
-            self.by_key[key] = Echo(self.hass, self.entry, self.languages, key, device_id=device_id, **stored)
+            echo = Echo(self.hass, self.entry, self.languages, key, device_id=self._device_id(key), **stored)
+            self.by_key[key] = echo
 
     def hear(self, device_id: str | None, locale: str | None, skill: str | None) -> Echo:
         """Return the Echo of a request, of which Alexa may have left out something."""
         key = self.hash(device_id) if device_id else ""
-        new = Echo(self.hass, self.entry, self.languages, key, locale=self.hass.config.language)
+        new = Echo(self.hass, self.entry, self.languages, key, self.hass.config.language)
         echo = self.by_key.setdefault(key, new)
-        echo.locale, echo.skill = locale or echo.locale, skill or echo.skill
-        echo.device_id = self._device(key).id if key else None
+        echo.locale, echo.skill, echo.device_id = locale or echo.locale, skill or echo.skill, self._device_id(key)
         self.store()
         return echo
 
@@ -53,13 +55,16 @@ class Echos:
         """Return the Echo of its own device or of its player's."""
         return next((echo for echo in self.by_key.values() if device_id in (echo.device_id, echo.player)), None)
 
-    def _device(self, key: str) -> dr.DeviceEntry:
+    def _device_id(self, key: str) -> str | None:
+        if not key:
+            return None
         registry = dr.async_get(self.hass)
         devices = dr.async_entries_for_config_entry(registry, self.entry.entry_id)
         if device := next((device for device in devices if (DOMAIN, key) in device.identifiers), None):
-            return device
+            return device.id
         names = {device.name for device in devices}
         name = next(name for number in range(len(devices) + 1) if (name := f"Echo {number + 1}") not in names)
-        return registry.async_get_or_create(
+        device = registry.async_get_or_create(
             config_entry_id=self.entry.entry_id, identifiers={(DOMAIN, key)}, manufacturer="Amazon", name=name
         )
+        return device.id

@@ -8,7 +8,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SIGNAL_HEARD
 from .echo import Echo
-from .questions import AlexaRelayConfigEntry
+from .echos import AlexaRelayConfigEntry
 
 
 async def async_setup_entry(
@@ -23,7 +23,7 @@ async def async_setup_entry(
             known.add(echo)
             async_add_entities([EchoEvent(echo)])
 
-    for echo in entry.runtime_data.echos.by_key.values():
+    for echo in entry.runtime_data.by_key.values():
         add(echo)
     entry.async_on_unload(async_dispatcher_connect(hass, SIGNAL_HEARD, add))
 

@@ -8,7 +8,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, SIGNAL_HEARD
 from .echo import Echo
-from .questions import AlexaRelayConfigEntry
+from .echos import AlexaRelayConfigEntry
 
 
 async def async_setup_entry(

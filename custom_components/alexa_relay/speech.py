@@ -1,42 +1,30 @@
 """Turn what is written for the eye into what Alexa says."""
 
-from itertools import pairwise
+from html import escape
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.common.html_blocks import block_names
 from markdown_it.tree import SyntaxTreeNode
 
 MAX_SPEECH = 8000  # characters; Alexa refuses more
 _MAX_MARKDOWN = 10_000  # characters that are read: hardly any more would be spoken
-_MAX_NESTING = 20  # levels; the library drops what is deeper
 
-_THOUGHT = re.compile(r"(?<!`)<think(?:ing)?>(?:(?!</?think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_THOUGHT_TAG = re.compile(r"(?<!`)<(/?)think(?:ing)?>", re.IGNORECASE)
-_ATTRIBUTES = r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>"""
+_THOUGHT = re.compile("(?is)(?<!`)<think(?:ing)?>(?:(?!</?think).)*</think(?:ing)?>")
+_HALF_THOUGHT = re.compile("(?is)^.*(?<!`)</think(?:ing)?>|(?<!`)<think(?:ing)?>.*")
 _SSML = re.compile(
-    r"</?(?:alexa:name|amazon:\w+|audio|break|emphasis|lang|p|phoneme|prosody|s|say-as"
-    rf"|speak|sub|voice|w){_ATTRIBUTES}"
+    r"</?(?:alexa:name|amazon:\w+|audio|break|emphasis|lang|p|phoneme|prosody|s|say-as|speak|sub|voice|w)"
+    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>"""
 )
-_INLINE_TAG = re.compile(
-    r"""<img\b[^<>]*?\salt=["']([^"'<>]*)[^<>]*>|<!--.*-->|</?(?:a|abbr|b|big|cite|code"""
-    r"|del|em|font|i|img|ins|kbd|mark|q|samp|small|span|strike|strong|su[bp]|tt|u|var)"
-    rf"{_ATTRIBUTES}",
-    re.DOTALL | re.IGNORECASE,
-)
-_BLOCK_TAG = re.compile(
-    r"</?(?:blockquote|br|break|center|d[dlt]|details|div|h[1-6r]|li|ol|p|pre|summary|table"
-    rf"|t(?:body|d|foot|h|head|r)|ul){_ATTRIBUTES}",
-    re.IGNORECASE,
-)
+_TAG = re.compile(r"(?is)<!--.*?-->|</?([a-z][\w:-]*)(?:\s[^<>]*?)?(/?)>")
+_UNCLOSED = {"br", "hr", "img", "li", "p"}  # Tags of other names are such only where they are opened and closed.
+_BREAKS = {*block_names, "br", "break", "pre"}
 
 # Only what looks like an address is one: "[12:30]: Opened" and "f[0](5)" are text.
-_ADDRESS = re.compile(
-    r"$|[a-z][\w+.-]*:\S|www\.|\.{0,2}/\S|\S+\.(?:gif|html?|jpe?g|md|pdf|png|svg|webp)$", re.IGNORECASE
-)
+_ADDRESS = re.compile(r"(?i)$|[a-z][\w+.-]*:\S|www\.|\.{0,2}/\S|\S+\.(?:gif|html?|jpe?g|md|pdf|png|svg|webp)$")
 _URL = re.compile(
-    r"(?:https?://(?:[\w.:%-]+@)?|\b(?=www\.))([\w.-]*\w(?::\d+)?)"
-    "(?:[/?#](?:[!#-;=?-_a-{}~\ue000-\ue0ff]*[\\w/#=&~+%\ue000-\ue0ff-])?)?",
-    re.ASCII | re.IGNORECASE,
+    r"(?ai)(?:https?://(?:[\w.:%-]+@)?|\b(?=www\.))([\w.-]*\w(?::\d+)?)"
+    "(?:[/?#](?:[!#-;=?-_a-{}~\ue000-\ue0ff]*[\\w/#=&~+%\ue000-\ue0ff-])?)?"
 )
 _CITATION = re.compile(r"\[?\^?\d{1,3}\]?|\^\w+")
 _LEFT_OUT = re.compile(
@@ -44,7 +32,7 @@ _LEFT_OUT = re.compile(
 )
 
 # Marks that are no Markdown, such as those of code, wait in Unicode's private use area.
-_PROTECTED = {ord(mark): 0xE000 + ord(mark) for mark in "*_~|[<"}
+_PROTECTED = {ord(mark): 0xE000 + ord(mark) for mark in "*_~[<"}
 _UNPROTECTED = {protected: mark for mark, protected in _PROTECTED.items()}
 
 
@@ -63,6 +51,7 @@ _EMPHASIS = (
 )
 
 _CLOSING = r"""["'”’»›)\]}」』）】*_]*"""
+_PART_END = re.compile(r"(\w)[^\w\s.,;:!?…।،؛؟。、！？：；]*(?=\v+\n|\n\v)")
 _SENTENCE_END = re.compile(rf"(?:(?<![.?!…।؟])[.?!…।؟]+{_CLOSING}(?=\s|$)|[。！？]+{_CLOSING}|\n)\s*")
 _ABBREVIATION = re.compile(r"(?:^|[\s.(])(?:\w|\d\d|[DFHMNS]rs?|Sra|Mme|Prof|ca)$")
 _QUESTION = re.compile(
@@ -71,25 +60,24 @@ _QUESTION = re.compile(
 )
 
 
+class Ssml(str):
+    """Speech with tags."""
+
+    __slots__ = ()
+
+
 def spoken(markdown: str) -> str:
     """Return what Alexa says: no Markdown, no thoughts, at most 8,000 characters."""
     source = written(markdown)
     if re.fullmatch(r"<?\S+>?", source) and _URL.match(source.strip("<>")):
         return shorten(source.strip("<>"))
-    try:
-        text = _render(source[:_MAX_MARKDOWN]) or source
-    except Exception:  # noqa: BLE001  A sign too many is better than no answer.
-        text = source
-    return shorten(text, min(MAX_SPEECH, len(text) - (len(source) > _MAX_MARKDOWN)))
+    return shorten(_render(shorten(source, _MAX_MARKDOWN)) or source)
 
 
 def written(text: str) -> str:
     """Return an answer as it is written, without a reasoning model's thoughts."""
-    answer = _THOUGHT.sub("", text).strip()
-    tags = [*_THOUGHT_TAG.finditer(answer)]
-    start = max((tag.end() for tag in tags if tag[1]), default=0)  # Never opened.
-    end = min((tag.start() for tag in tags if tag.start() >= start), default=None)
-    return answer[start:end].strip() or _THOUGHT_TAG.sub("", answer).strip()
+    answer = _THOUGHT.sub("", text)
+    return _HALF_THOUGHT.sub("", answer).strip() or re.sub("(?i)(?<!`)</?think(?:ing)?>", "", answer).strip()
 
 
 def shorten(text: str, limit: int = MAX_SPEECH) -> str:
@@ -102,8 +90,8 @@ def shorten(text: str, limit: int = MAX_SPEECH) -> str:
 
 
 def question(text: str) -> str | None:
-    """Return the last sentence of a spoken text if it is a question."""
-    text = text.strip()
+    """Return the last sentence of a speech if it is a question."""
+    text = (re.sub(r"<[^<>]+>", "", text) if isinstance(text, Ssml) else text).strip()
     asked = _QUESTION.search(text, max(len(text) - 150, 0))
     if not asked:
         return None
@@ -120,87 +108,74 @@ def is_ssml(text: str) -> bool:
     return bool(_SSML.search(text))
 
 
+def join(*parts: str) -> str:
+    """Return speeches as one, which is SSML if a part of it is."""
+    if not any(isinstance(part, Ssml) for part in parts):
+        return " ".join(parts)
+    inner = " ".join(part if isinstance(part, Ssml) else escape(part, False) for part in parts)
+    inner = re.sub(r"&(?!#?\w+;)", "&amp;", re.sub("</?speak[^<>]*>", "", inner))
+    return Ssml(f"<speak>{inner}</speak>")
+
+
 def _render(source: str) -> str:
     """Return the words of a Markdown text, a line for each block."""
-    tokens = _markdown.parse(source)
-    if any(token.level >= _MAX_NESTING for token in tokens):
-        raise ValueError("Too deeply nested")
-    blocks = [block for block in _blocks(SyntaxTreeNode(tokens)) if block[0].strip()]
-    lines = [block[0].strip() for block in blocks]
-    for index, (block, following) in enumerate(pairwise(blocks)):
-        if block[1] or following[1]:
-            lines[index] = _with_stop(lines[index])
-    return "\n".join(lines)
+    text = _block(SyntaxTreeNode(_markdown.parse(source)))
+    text = re.sub(r"""<img\b[^<>]*?\salt=["']([^"'<>]*)[^<>]*>""", r"\1", text)
+    closed = {*re.findall(r"</([\w:-]+)\s*>", text.lower())} & {*re.findall(r"<([\w:-]+)", text.lower())}
+
+    def without(tag: re.Match[str]) -> str:
+        name = (tag[1] or "").lower()
+        if name and not tag[2] and name not in closed | _UNCLOSED:
+            return tag[0]  # "Call <name> at 5."
+        return "\n" if name in _BREAKS else ""
+
+    text = _PART_END.sub(lambda end: end[0] + ("。" if "⺀" <= end[1] < "가" else "."), _TAG.sub(without, text))
+    return text.replace("\v", "").translate(_UNPROTECTED).strip()
 
 
-def _blocks(node: SyntaxTreeNode) -> list[tuple[str, bool]]:
-    """Return each block's words, and whether it is a heading, an item or a row."""
+def _block(node: SyntaxTreeNode) -> str:
+    """Return the words of a block, a line for each block in it, with a vertical tab beside what may be no sentence."""
     if node.type == "inline":
-        return _rows(_inline(node))
+        text = _LEFT_OUT.sub("", _inline(node))
+        for pattern in (_URL, *_EMPHASIS):
+            text = pattern.sub(r"\1", text)
+        return text
     if node.type == "fence":
         is_language = re.fullmatch(r"[\w+#.-]*", node.info.strip(), re.ASCII)
-        info = "" if is_language and node.content.strip() else node.info
-        return [(f"{info}\n{node.content}", False)]
-    blocks = [block for child in node.children for block in _blocks(child)]
-    first, *others = blocks or [("", False)]
-    words = first[0]
-    if node.type == "heading":
-        return [(words or node.markup, True), *others]
-    if node.type == "blockquote" and not others and re.match(r"[=~$€£]?\s*\d|[\W_]+$", words):
-        return [(f"> {words}" if words[0].isdigit() else f">{words}", False)]
-    if node.type == "list_item":
-        is_part = len(node.siblings) > 1
-        if node.info:
-            words = f"{node.info}{node.markup} {words}"
-        elif not is_part and node.markup != "*" and words[:1].isdigit():
-            words = f"{node.markup} {words}"  # A minus.
-        return [(re.sub(r"^\[[ xX]\]\s+", "", words), is_part), *others]
-    return blocks
-
-
-def _rows(text: str) -> list[tuple[str, bool]]:
-    """Return a paragraph, or the rows of a table, ready to be spoken."""
-    text = _SSML.sub("", _LEFT_OUT.sub("", text))
-    for pattern in (_URL, *_EMPHASIS):
-        text = pattern.sub(r"\1", text)
-    lines = text.split("\n")
-    rows: list[str] = []
-    for index, line in enumerate(lines):
-        if {"|", "-"} <= set(line.strip()) <= set("|:- \t"):
-            lines, rows = lines[: index - 1], [*lines[index - 1 : index], *lines[index + 1 :]]
-            break
-    cells = [filter(None, map(str.strip, row.split("|"))) for row in rows]
-    blocks = [("\n".join(lines), False), *((", ".join(row), True) for row in cells)]
-    return [(words.translate(_UNPROTECTED), part) for words, part in blocks if words]
+        return node.content if is_language and node.content.strip() else f"{node.info}\n{node.content}"
+    blocks = (_block(child).strip(" \n") for child in node.children)
+    words = (", " if node.type == "tr" else "\n").join(filter(None, blocks))
+    match node.type:
+        case "heading" | "tr":
+            return f"\v{words or node.markup}\v"
+        case "paragraph" if (item := node.parent) and item.type == "list_item" and len(item.siblings) > 1:
+            return f"\v{words}\v"
+        case "blockquote" if re.fullmatch(r"[=~$€£]?\s*\d.*|[\W_]+", words):
+            return f"> {words}" if words[0].isdigit() else f">{words}"
+        case "list_item" if node.info:
+            return f"{node.info}{node.markup} {words}"
+        case "list_item" if words[:1].isdigit() and node.markup != "*":
+            return f"{node.markup} {words}"  # A minus.
+        case "list_item":
+            return re.sub(r"^(\v?)\[[ xX]\]\s+", r"\1", words)
+    return words
 
 
 def _inline(node: SyntaxTreeNode) -> str:
     """Return the words of a paragraph, still with marks of emphasis."""
     text = ""
     for child in node.children:
-        match child.type:
-            case "text":
-                text += child.content
-            case "softbreak" | "hardbreak":
-                text += "\n"
-            case "html_inline":
-                text += _INLINE_TAG.sub(r"\1", _BLOCK_TAG.sub("\n", child.content))
-            case "link" | "image":
-                words = _inline(child) or str(child.attrs.get("href", "\0"))
-                text += "\0" if _CITATION.fullmatch(words) else words
-            case _:  # Code, entities and escapes; a path may begin with two backslashes.
-                words = child.markup if child.content == "\\" else child.content
-                text += words.translate(_PROTECTED)
+        if child.type == "text":
+            text += child.content
+        elif child.type in ("link", "image"):
+            words = _inline(child) or str(child.attrs.get("href", "\0"))
+            text += "\0" if _CITATION.fullmatch(words) else words
+        else:  # Breaks, code, entities and escapes; a path may begin with two backslashes.
+            words = child.markup if child.content == "\\" else child.content
+            text += words.translate(_PROTECTED) or "\n"
     return text
 
 
-def _with_stop(text: str) -> str:
-    end = re.sub(r"""[\s"'”’»›)\]}」』）】]+$""", "", text[-20:])[-1:]
-    if end in ".,;:!?…।،؛؟。、！？：；":
-        return text
-    return text + ("。" if "⺀" <= end < "가" else ".")
-
-
-_markdown = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING})
-_markdown.disable(["code", "html_block", "emphasis", "text_join"])
+_markdown = MarkdownIt("commonmark").enable("table")
+_markdown.disable(["code", "html_block", "html_inline", "emphasis", "text_join"])
 _markdown.validateLink = lambda url: bool(_ADDRESS.match(url))  # type: ignore[method-assign]

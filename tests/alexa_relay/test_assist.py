@@ -1,209 +1,161 @@
 """What is said to Assist, and how an Echo tells the answer."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
-from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
-from homeassistant.helpers import area_registry as ar, device_registry as dr, entity_registry as er, intent
+from homeassistant.helpers.intent import IntentResponseErrorCode
 import pytest
-from pytest_homeassistant_custom_component.common import async_mock_service
 
-from custom_components.alexa_relay import echo as echo_module
-
-from .conftest import GREETING, device_of, said
+from .conftest import GREETING, SSML, Alexa
 
 NO_ANSWER = "I got no answer."
-SSML = "<speak>Hm<break/>yes?</speak>"
+REFUSALS = {"No": "OK.", "Stop": "Goodbye.", "Cancel": "OK, cancelled.", "NavigateHome": "Goodbye."}
 WAIT = "I am still thinking. Would you like to wait?"
 STORY = "Once upon a time."
 
 
 @pytest.fixture
-def story(agent) -> Any:
-    """What sets a story free, on which the agent thinks until then, and what the agent heard."""
+def story(home, set_seconds) -> Any:
+    """Let the agent think of a story until it is free."""
+    set_seconds("PATIENCE", 0.3)
     free = asyncio.Event()
 
     async def tell() -> str:
         await free.wait()
         return STORY
 
-    heard = agent(lambda heard, response: tell() if heard.text == "story" else "Which room?")
-    return free, heard
+    heard = home.agent(lambda heard, response: tell() if heard.text == "story" else "Which room?")
+    return SimpleNamespace(free=free, heard=heard)
 
 
-async def test_answer_ends_the_session(alexa, agent) -> None:
-    agent(lambda heard, response: "**On**, [see](https://example.org).")
-    answer = await alexa.say("turn on the light")
-    assert said(answer) == ("On, see.", None)
-    assert answer["shouldEndSession"]
-    assert answer["card"]["content"] == "**On**, [see](https://example.org)."
-
-
-async def test_assist_knows_echo_language_and_user(alexa, agent, hass, entry, hass_admin_user) -> None:
-    heard = agent(lambda heard, response: "Ja.")
+async def test_assist_knows_echo_language_and_user(home, alexa, hass_admin_user) -> None:
+    heard = home.agent(lambda heard, response: "Ja.")
     alexa.locale = "de-DE"
     await alexa.say("hallo")
-    assert heard[0].device_id == device_of(hass, entry).id
-    assert heard[0].language == "de-DE"
+    assert (heard[0].text, heard[0].language, heard[0].device_id) == ("hallo", "de-DE", home.device().id)
     assert heard[0].context.user_id == hass_admin_user.id
 
 
-@pytest.mark.parametrize(
-    ("answer", "reprompt"),
-    [
-        ("Done. Which room?", "Which room?"),
-        ("**Sure (yes/no)?**", "Sure (yes/no)?"),
-        ("電気をつけますか。", "電気をつけますか。"),
-        ("Done.", None),
-    ],
-)
-async def test_question_keeps_the_session_open(alexa, agent, answer: str, reprompt: str | None) -> None:
-    agent(lambda heard, response: answer)
-    assert said(await alexa.say("hello"))[1] == reprompt
-
-
-def fail() -> None:
-    raise ValueError("broken")
+async def test_conversation_belongs_to_echo_and_user(
+    home, alexa, bedroom, hass_client, hass_read_only_access_token
+) -> None:
+    heard = home.agent(lambda heard, response: "Yes.")
+    somebody_else = Alexa(await hass_client(hass_read_only_access_token))
+    for echo in (alexa, bedroom, somebody_else, alexa):
+        await echo.say("hello")
+    assert [each.conversation_id for each in heard] == [None, None, None, "conversation 1"]
 
 
 @pytest.mark.parametrize(
-    ("act", "speech", "reprompt"),
+    ("answer", "speech", "reprompt"),
     [
-        (lambda response: response.async_set_speech(SSML, "ssml"), SSML, "Hmyes?"),
+        (lambda response: "Done. **Which room?**", "Done. Which room?", "Which room?"),
+        (lambda response: "Done.", "Done.", None),
+        (lambda response: "Done …", "Done …", GREETING),  # The agent continues the conversation.
+        (lambda response: response.async_set_speech(SSML, "ssml"), SSML, "Now or ?"),
         (lambda response: response.async_set_reprompt("Well?"), "OK.", "Well?"),
         (lambda response: None, "OK.", None),
-        (lambda response: response.async_set_speech(" "), "OK.", None),
-        (lambda response: response.async_set_error(intent.IntentResponseErrorCode.UNKNOWN, ""), NO_ANSWER, None),
-        (lambda response: fail(), NO_ANSWER, None),
+        (lambda response: " ", "OK.", None),
+        (lambda response: response.async_set_error(IntentResponseErrorCode.UNKNOWN, ""), NO_ANSWER, None),
+        (lambda response: 1 / 0, NO_ANSWER, None),
     ],
 )
-async def test_other_ways_to_answer(alexa, agent, act: Any, speech: str, reprompt: str | None) -> None:
-    """SSML, a reprompt, nothing at all, failures."""
-    agent(lambda heard, response: act(response))
-    assert said(await alexa.say("hello")) == (speech, reprompt)
+async def test_answer_keeps_the_session_open_or_ends_it(home, alexa, answer: Any, speech: str, reprompt: str) -> None:
+    home.agent(lambda heard, response: answer(response))
+    assert await alexa.say("hello") == (speech, reprompt)
 
 
-async def test_card_alone(alexa, agent) -> None:
-    agent(lambda heard, response: response.async_set_card("Title", "Content"))
-    answer = await alexa.say("hello")
-    assert said(answer) == ("OK.", None)
-    assert answer["card"] == {"type": "Simple", "title": "Title", "content": "Content"}
+async def test_card_has_the_answer_as_it_was_written(home, alexa) -> None:
+    home.agent(lambda heard, response: "**On**, [see](https://example.org).")
+    assert await alexa.say("hello") == ("On, see.", None)
+    assert alexa.response["card"]["content"] == "**On**, [see](https://example.org)."
 
 
-async def test_conversation_belongs_to_echo_and_user(echo_at, agent) -> None:
-    heard = agent(lambda heard, response: "Yes.")
-    for echo in (echo_at("kitchen"), echo_at("bedroom"), echo_at("kitchen")):
-        await echo.say("hello")
-    assert [each.conversation_id for each in heard] == [None, None, "conversation 1"]
+async def test_card_alone(home, alexa) -> None:
+    home.agent(lambda heard, response: response.async_set_card("Title", "Content"))
+    assert await alexa.say("hello") == ("OK.", None)
+    assert alexa.response["card"] == {"type": "Simple", "title": "Title", "content": "Content"}
 
 
-async def test_not_understood_is_rewritten(alexa, agent, entry, monkeypatch) -> None:
+@pytest.mark.parametrize("code", ["no_intent_match", "no_valid_targets"])
+async def test_not_understood_is_rewritten(home, alexa, code: str) -> None:
     """What the built-in agent did not understand is tried once more without a connecting word."""
 
     def answer(heard: Any, response: Any) -> str | None:
-        if heard.text == "allume":
-            return "Voilà."
-        code = "no_valid_targets" if heard.text[0] == "d" else "no_intent_match"
-        response.async_set_error(intent.IntentResponseErrorCode(code), f"Pardon, {heard.text} ?")
+        if heard.text == "dance":
+            return "Done."
+        error = "failed_to_handle" if heard.text == "fly" else code
+        response.async_set_error(IntentResponseErrorCode(error), f"Pardon, {heard.text}?")
         return None
 
-    heard = agent(answer)
-    languages = entry.runtime_data.echos.languages
-    monkeypatch.setitem(languages["en"], "rewrites", [{"pattern": "^d'", "replacement": ""}])
-    assert said(await alexa.say("D'allume"))[0] == "Voilà."
-    assert said(await alexa.say("danse"))[0] == "Pardon, danse ?"
-    assert said(await alexa.say("d'ouvre"))[0] == "Pardon, d'ouvre ?"
-    assert [each.text for each in heard] == ["D'allume", "allume", "danse", "d'ouvre", "ouvre"]
+    heard = home.agent(answer)
+    answers = {"sing": "Pardon, sing?", "please sing": "Pardon, please sing?", "please fly": "Pardon, fly?"}
+    for said, speech in ({"Please dance": "Done."} | answers).items():
+        assert (await alexa.say(said))[0] == speech
+    assert ", ".join(each.text for each in heard) == "Please dance, dance, sing, please sing, sing, please fly, fly"
 
 
 @pytest.mark.parametrize("sentence", ["yes", "yes please", "sure", "okay", "I'll wait"])
 async def test_late_answer(alexa, story, sentence: str) -> None:
-    free, heard = story
-    assert said(await alexa.say("story")) == (WAIT, WAIT)
-    free.set()
-    assert said(await alexa.say(sentence)) == (STORY, None)
-    assert len(heard) == 1
+    assert await alexa.say("story") == (WAIT, WAIT)
+    story.free.set()
+    assert await alexa.say(sentence) == (STORY, None)
+    assert len(story.heard) == 1
 
 
-async def test_late_answer_at_the_next_launch(alexa, echo_at, story, monkeypatch) -> None:
-    """It is told by the Echo that was asked, once, within ten minutes."""
-    free, _ = story
+async def test_late_answer_at_the_next_launch(alexa, bedroom, story) -> None:
+    """It is told by the Echo that was asked, once."""
     await alexa.say("story")
-    await alexa.end()
-    free.set()
-    assert said(await echo_at("bedroom").launch()) == (GREETING, GREETING)
-    assert said(await alexa.launch()) == (f"{STORY} {GREETING}", GREETING)
-    assert said(await alexa.launch()) == (GREETING, GREETING)
-    free.clear()
-    await alexa.say("story")
-    await alexa.end()
-    monkeypatch.setattr(echo_module, "KEEP", 0)
-    assert said(await alexa.launch()) == (GREETING, GREETING)
+    assert await alexa.end() == (None, None)
+    story.free.set()
+    assert (await bedroom.launch())[0] == GREETING
+    assert await alexa.launch() == (f"{STORY} {GREETING}", GREETING)
+    assert (await alexa.launch())[0] == GREETING
 
 
-@pytest.mark.parametrize("unwanted", ["no", "no thanks", "stop", "exit"])
-async def test_unwanted_answer(alexa, story, unwanted: str) -> None:
-    free, _ = story
+@pytest.mark.parametrize(("reason", "seconds"), [("USER_INITIATED", 600), ("EXCEEDED_MAX_REPROMPTS", 0)])
+async def test_late_answer_is_not_told(alexa, story, set_seconds, reason: str, seconds: float) -> None:
+    """After "exit", or too late."""
+    set_seconds("KEEP", seconds)
     await alexa.say("story")
-    if unwanted == "exit":
-        await alexa.end("USER_INITIATED")
-    elif unwanted == "stop":
-        assert said(await alexa.intent("AMAZON.StopIntent")) == ("Goodbye.", None)
-    else:
-        assert said(await (alexa.no() if unwanted == "no" else alexa.say(unwanted))) == ("OK.", None)
-    free.set()
-    assert said(await alexa.launch()) == (GREETING, GREETING)
+    await alexa.end(reason)
+    story.free.set()
+    assert (await alexa.launch())[0] == GREETING
+
+
+@pytest.mark.parametrize(("name", "speech"), REFUSALS.items())
+async def test_unwanted_answer(alexa, story, name: str, speech: str) -> None:
+    await alexa.say("story")
+    assert await alexa.built_in(name) == (speech, None)
+    story.free.set()
+    assert (await alexa.launch())[0] == GREETING
 
 
 async def test_another_sentence_leaves_the_late_answer(alexa, story) -> None:
-    """The next sentence is answered; the launch after it tells the story."""
-    free, heard = story
     await alexa.say("hello")
     await alexa.say("story")
-    assert said(await alexa.say("light"))[0] == "Which room?"
-    free.set()
-    assert said(await alexa.launch())[0] == f"{STORY} {GREETING}"
+    assert (await alexa.say("light"))[0] == "Which room?"
+    story.free.set()
+    assert (await alexa.launch())[0] == f"{STORY} {GREETING}"
     # A conversation answers one sentence at a time.
-    assert [each.conversation_id for each in heard] == [None, "conversation 1", None]
+    assert [each.conversation_id for each in story.heard] == [None, "conversation 1", None]
 
 
-async def test_help_and_misunderstanding_repeat_what_is_open(alexa, story) -> None:
-    for open_question, sentence in ((GREETING, None), ("Which room?", "light"), (WAIT, "story")):
-        await (alexa.say(sentence) if sentence else alexa.launch())
-        for name, begin in (("Help", "Say what"), ("Fallback", "I did not understand that.")):
-            text, reprompt = said(await alexa.intent(f"AMAZON.{name}Intent"))
-            assert text.startswith(begin)
-            assert text.endswith(open_question)
-            assert reprompt == open_question
-    assert said(await alexa.yes())[0] == WAIT
+@pytest.mark.parametrize(("sentence", "is_open"), [(None, GREETING), ("light", "Which room?"), ("story", WAIT)])
+async def test_help_and_misunderstanding_repeat_what_is_open(alexa, story, sentence: str | None, is_open: str) -> None:
+    await (alexa.say(sentence) if sentence else alexa.launch())
+    assert await alexa.built_in("Fallback") == (f"I did not understand that. {is_open}", is_open)
+    speech, reprompt = await alexa.built_in("Help")
+    assert (speech[:8], speech[-len(is_open) :], reprompt) == ("Say what", is_open, is_open)
 
 
 async def test_hung_up_request_goes_on(alexa, story) -> None:
     """Alexa hangs up while Assist thinks: the wish is fulfilled, and the answer told at the next launch."""
-    free, heard = story
     request = asyncio.create_task(alexa.say("story"))
-    while not heard:
+    while not story.heard:
         await asyncio.sleep(0)
     request.cancel()
     await asyncio.sleep(0.05)
-    free.set()
-    assert said(await alexa.launch())[0] == f"{STORY} {GREETING}"
-
-
-@pytest.mark.parametrize(("locale", "sentence"), [("en-GB", "turn on the lights"), ("de-DE", "schalte das Licht ein")])
-async def test_the_room_is_the_echos(alexa, hass, entry, monkeypatch, locale: str, sentence: str) -> None:
-    """Assist's own agent turns on the lights of the room that the Echo is in."""
-    monkeypatch.setattr(echo_module, "PATIENCE", 10)
-    turned_on = async_mock_service(hass, "light", "turn_on")
-    alexa.locale = locale
-    await alexa.launch()
-    for room, device in (("Kitchen", device_of(hass, entry)), ("Hall", None)):
-        area = ar.async_get(hass).async_create(room)
-        if device:
-            dr.async_get(hass).async_update_device(device.id, area_id=area.id)
-        light = er.async_get(hass).async_get_or_create("light", "test", room, suggested_object_id=room)
-        er.async_get(hass).async_update_entity(light.entity_id, area_id=area.id)
-        hass.states.async_set(light.entity_id, "off")
-        async_expose_entity(hass, "conversation", light.entity_id, True)
-    await alexa.say(sentence)
-    assert [call.data["entity_id"] for call in turned_on] == [["light.kitchen"]]
+    story.free.set()
+    assert (await alexa.launch())[0] == f"{STORY} {GREETING}"
