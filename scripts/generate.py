@@ -19,6 +19,10 @@ MESSAGES = ROOT / "src/messages.rs"
 # Everything is text: "yes" and "no" would else be true and false.
 LANGUAGES = {path.stem: yaml.load(path.read_text(), yaml.BaseLoader) for path in sorted(ROOT.glob("languages/*.yaml"))}
 ENGLISH = LANGUAGES["en"]
+# Alexa writes TV as "t. v." or "t.v.".
+SPELLED = [{"pattern": pattern, "replacement": r"\1"} for pattern in (r"\b(\w)\. ?(?=\w\.)", r"\b(\w\w+)\.(?= |$)")]
+for _language in LANGUAGES.values():
+    _language["echo"]["rewrites"][:0] = SPELLED
 
 # Query: free speech; Amazon wants words beside it in each sample. Sentence: free speech without such words, in the type
 # that people have proven. A language that may not have it lists sentences of every kind instead: a custom type also
@@ -56,14 +60,11 @@ LANGUAGES
 """
 
 
-def slots(samples: list[str]) -> list[str]:
-    return list(dict.fromkeys(re.findall(r"{(\w+)}", " ".join(samples))))
-
-
 def intent(name: str, samples: list[str], types: dict[str, Any]) -> dict[str, Any]:
     slot_types = SLOT_TYPES | ({"Sentence": "Sentences"} if "Sentences" in types else {})
-    with_types = [{"name": slot, "type": slot_types[slot]} for slot in slots(samples)]
-    return {"name": name, "slots": with_types, "samples": samples}
+    found = re.findall(r"{(\w+)}", " ".join(samples))
+    slots = [{"name": slot, "type": slot_types[slot]} for slot in dict.fromkeys(found)]
+    return {"name": name, "slots": slots, "samples": samples}
 
 
 def slot_type(name: str, values: dict[str, list[str]] | list[list[str]]) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def generated() -> dict[Path, str]:
     files = {SKILL: as_json(skill()), MESSAGES: messages()}
     for name, language in LANGUAGES.items():
         files |= {MODELS / f"{locale}.json": as_json(model(language)) for locale in language["locales"]}
-        files[SENTENCES / f"{name}.json"] = as_json(language["echo"])
+        files[SENTENCES / f"{name}.json"] = as_json({"invocation": language["invocation"]} | language["echo"])
         files |= {TRANSLATIONS / f"{code}.json": as_json(language["integration"]) for code in UI.get(name, [name])}
     return files
 
@@ -156,7 +157,7 @@ def invalid() -> Iterator[str]:
                 "is the English sentence": name != "en" and text == english,
                 f"has {len(spoken)} characters, with the longest setting; 200 are allowed": len(spoken) > 200,
                 "has a character that speech would have to escape": re.search(r"""[&<>"'\\{}\n]""", spoken),
-                "does not end like a sentence": not spoken.endswith((".", "।", "。")),
+                "does not end like a sentence": not spoken.endswith((".", "。")),
                 f"does not name {', '.join(names)}": not set(names) <= set(NAMES.findall(text)),
             }.items():
                 if is_so:

@@ -55,7 +55,7 @@ fn event_at(name: &str, endpoint: &str) -> String {
 fn one_moment_is_said_in_ten_languages() {
     let (ca, clients) = (Ca::new(), Ca::new());
     let said = "ar-SA لحظة من فضلك. | de-DE Einen Moment. | en-GB One moment. | es-MX Un momento. | fr-CA Un instant. | \
-        hi-IN एक क्षण। | it-IT Un momento. | ja-JP 少々お待ちください。 | nl-NL Een ogenblik. | pt-BR Um momento. | xx-XX One moment.";
+        hi-IN एक मिनट. | it-IT Un momento. | ja-JP 少々お待ちください。 | nl-NL Een ogenblik. | pt-BR Um momento. | xx-XX One moment.";
     let cases = said.split(" | ").map(|case| case.split_once(' ').expect("a locale and words"));
     // A path and a slash at the end are the endpoint's own business.
     let names = ["launch-request", "locate-intent"].into_iter().zip(["", "/eu/"]).cycle();
