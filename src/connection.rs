@@ -289,7 +289,7 @@ mod tests {
         lookup(&Url::parse(url).unwrap(), deadline).await.map_err(|failure| failure.fault)
     }
 
-    /// They are sent at 0, 1 and 3 s; a fourth, at 7 s, would come too late for Alexa.
+    /// A fourth SYN, at 7 s, would come too late for Alexa.
     #[test]
     fn each_address_gets_three_syns() {
         for (each, addresses) in [(connect_timeout(1), 1), (connect_timeout(2) / 2, 2)] {
